@@ -1,0 +1,1 @@
+//! One function a command: authorize, load, decide, store, queue effects.

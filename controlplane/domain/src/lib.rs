@@ -1,0 +1,1 @@
+//! Rules without I/O, SQL or GraphQL: lifecycle, addresses, operations.

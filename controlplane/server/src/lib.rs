@@ -1,0 +1,1 @@
+//! The region: HTTP routes, access, configuration, workers.

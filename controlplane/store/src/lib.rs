@@ -1,0 +1,1 @@
+//! SQL: the same statements on SQLite and PostgreSQL.

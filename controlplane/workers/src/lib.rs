@@ -1,0 +1,1 @@
+//! Reconcilers: take no input, idempotent, woken by signal and by period.

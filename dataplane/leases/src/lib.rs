@@ -1,0 +1,1 @@
+//! Address pools, the lease table and the journal that survives a crash.

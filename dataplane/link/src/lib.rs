@@ -1,0 +1,1 @@
+//! The rack's GraphQL client: snapshot down, events up, boot files by digest.

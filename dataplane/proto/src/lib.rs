@@ -1,0 +1,1 @@
+//! Decisions and protocol state machines, without I/O, clock or chance.

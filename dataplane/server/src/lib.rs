@@ -1,0 +1,1 @@
+//! The rack: shards, sockets, journal and the gateway for agents.

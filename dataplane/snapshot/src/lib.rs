@@ -1,0 +1,1 @@
+//! All that answering needs, immutable and versioned.

@@ -1,0 +1,1 @@
+//! The kernel: rings, buffers, sockets, mapped files. The only crate with unsafe code.
