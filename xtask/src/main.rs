@@ -1,1 +1,71 @@
-fn main() {}
+//! `cargo xtask TASK`: everything a developer or CI does with this repository, one command each.
+
+mod build;
+mod ci;
+mod packages;
+mod run;
+mod tidy;
+
+use clap::{Parser, Subcommand};
+
+/// The project's own tasks.
+#[derive(Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask")]
+struct Arguments {
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Subcommand)]
+enum Task {
+    /// Boots, commissions and deploys machines with real firmware, and keeps them up to look at.
+    Demo {
+        /// Release the machines at the end and exit.
+        #[arg(long)]
+        once: bool,
+        /// `json` prints one summary object on standard output.
+        #[arg(long, default_value = "table")]
+        output: String,
+        /// Passed on to `ironherd lab demo`.
+        #[arg(last = true)]
+        rest: Vec<String>,
+    },
+    /// Sets everything up and runs all tests, the whole scenario on real firmware among them.
+    Test {
+        /// Leave out the tests that start machines; for a quick look, not for a landing.
+        #[arg(long)]
+        quick: bool,
+        /// Passed on to the test runner, e.g. `-p ironherd-wire`.
+        #[arg(last = true)]
+        rest: Vec<String>,
+    },
+    /// fmt, clippy with warnings denied, tidy, docs and tests.
+    Ci,
+    /// The rules no compiler checks: crate arrows, lengths, dead files, banned words.
+    Tidy,
+    /// Installs the Debian packages the demo and the tests need, or names them.
+    Setup,
+    /// Builds `ironherd` and the static agent; prints where they are.
+    Build,
+    /// Runs one benchmark (`wire_parse`, `dhcp_decide`, …).
+    Bench { name: String },
+}
+
+fn main() -> anyhow::Result<()> {
+    std::env::set_current_dir(build::root())?;
+    match Arguments::parse().task {
+        Task::Demo { once, output, rest } => ci::demo(once, &output, &rest),
+        Task::Test { quick, rest } => ci::test(quick, &rest),
+        Task::Ci => ci::ci(),
+        Task::Tidy => tidy::tidy(),
+        Task::Setup => packages::ensure(),
+        Task::Build => {
+            let built = build::build()?;
+            eprintln!("{}\n{}", built.ironherd.display(), built.agent.display());
+            Ok(())
+        }
+        Task::Bench { name } => {
+            run::cargo(&["bench", "--package", "ironherd-benches", "--bench", &name])
+        }
+    }
+}
