@@ -1,1 +1,25 @@
 //! Decisions and protocol state machines, without I/O, clock or chance.
+//!
+//! Each protocol takes what happened (`handle_*`) and is then drained (`poll_*`). The caller owns
+//! sockets, files and the clock, so nothing here can tell a kernel from a simulation. Every packet
+//! is answered or refused with one named [`DropReason`].
+
+pub mod boot;
+pub mod dhcp;
+pub mod http;
+pub mod script;
+pub mod tftp;
+pub mod token;
+
+mod drop_reason;
+mod event;
+mod files;
+mod link;
+mod time;
+
+pub use drop_reason::{DropCounters, DropReason};
+pub use event::{BootStage, Event, LeaseChange, LeaseEvent};
+pub use files::{FileRef, Files};
+pub use files::{FileRef, Files};
+pub use link::Link;
+pub use time::{Instant, Now, UnixSeconds};

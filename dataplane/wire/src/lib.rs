@@ -1,1 +1,13 @@
 //! Bytes to messages and back: DHCPv4, TFTP, the HTTP/1.1 subset of boot firmware, frames.
+//!
+//! Parsing borrows from the packet and never allocates; no message can make it panic or loop.
+//! Nothing here knows a clock, a socket or a policy.
+
+pub mod dhcp;
+pub mod error;
+pub mod frame;
+pub mod http;
+pub mod icmpv6;
+pub mod name;
+pub mod name;
+pub mod tftp;

@@ -1,0 +1,1 @@
+//! Which boot file a client gets.
