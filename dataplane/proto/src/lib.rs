@@ -20,6 +20,5 @@ mod time;
 pub use drop_reason::{DropCounters, DropReason};
 pub use event::{BootStage, Event, LeaseChange, LeaseEvent};
 pub use files::{FileRef, Files};
-pub use files::{FileRef, Files};
 pub use link::Link;
 pub use time::{Instant, Now, UnixSeconds};

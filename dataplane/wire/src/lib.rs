@@ -9,5 +9,4 @@ pub mod frame;
 pub mod http;
 pub mod icmpv6;
 pub mod name;
-pub mod name;
 pub mod tftp;

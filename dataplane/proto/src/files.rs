@@ -1,0 +1,29 @@
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+/// Where TFTP and HTTP find bytes. The rack implements it over its image cache.
+///
+/// Names are looked up, never opened as paths: `grub/grub.cfg` may well be made up on the spot.
+pub trait Files {
+    /// A boot file by its clean name: no leading slash, no backslash, no `..`.
+    fn open(&self, name: &str) -> Option<FileRef>;
+
+    /// Content by its SHA-256, 64 lower-case hexadecimal digits.
+    fn by_digest(&self, sha256: &str) -> Option<FileRef>;
+
+    /// Whether a file (by name or by digest) that is absent now is on its way to this rack.
+    ///
+    /// Such a request is answered "ask again" (503 or a TFTP error that says so), not "no such".
+    fn is_arriving(&self, _name_or_sha256: &str) -> bool {
+        false
+    }
+}
+
+/// The content of a file, shared: cloning copies no bytes.
+#[derive(Clone, Debug)]
+pub struct FileRef {
+    pub bytes: Bytes,
+    /// 64 lower-case hexadecimal digits; the strong `ETag` of HTTP.
+    pub sha256: Arc<str>,
+}
