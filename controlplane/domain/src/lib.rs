@@ -1,1 +1,30 @@
 //! Rules without I/O, SQL or GraphQL: lifecycle, addresses, operations.
+//!
+//! Time is an argument everywhere; nothing here reads a clock or draws a number.
+
+mod text_enum;
+
+pub mod boot;
+pub mod fleet;
+pub mod hostname;
+pub mod id;
+pub mod instant;
+pub mod ipam;
+pub mod mac;
+pub mod machine;
+pub mod operation;
+pub mod power;
+pub mod refusal;
+
+pub use boot::{AgentNext, AgentTaskKind, BootIntent, BootStage, FirmwareKind};
+pub use fleet::{ImageKind, ImageState, LeaseState};
+pub use id::{
+    CredentialId, EffectId, ImageId, LeaseId, MachineId, OperationId, RackId, RangeId,
+    ReservationId, SubnetId, TokenId,
+};
+pub use instant::UnixMicros;
+pub use mac::Mac;
+pub use machine::{Action, Event, MachineState};
+pub use operation::{OperationKind, OperationState, Progress};
+pub use power::{BootDevice, EraseMode, PowerAction, PowerProtocol, PowerState};
+pub use refusal::{Refusal, Unknown};
