@@ -1,0 +1,122 @@
+//! Sockets, set up as the rack needs them. All are bound before the ring takes them over.
+
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4, TcpListener};
+use std::os::fd::{AsRawFd, OwnedFd};
+
+use socket2::{Domain, Protocol, Socket, Type};
+
+use crate::filter::chaddr_filter;
+
+/// A kernel queue this long holds some ten thousand DISCOVERs; the default holds about 250.
+const RECEIVE_BUFFER_BYTES: usize = 16 << 20;
+
+/// Connections that wait for their accept; the kernel caps it at `net.core.somaxconn`.
+const BACKLOG: i32 = 4096;
+
+/// Which part of the clients one of several shards serves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Share {
+    pub index: u32,
+    pub count: u32,
+}
+
+/// How a UDP socket is bound.
+#[derive(Clone, Copy, Debug)]
+pub struct UdpOptions {
+    /// 0 lets the kernel choose.
+    pub port: u16,
+    /// More than one shard binds this port.
+    pub shared: bool,
+    /// Take only the DHCP clients of this share.
+    pub dhcp_share: Option<Share>,
+}
+
+/// Opens a UDP socket on every address, that tells where each datagram came in (`IP_PKTINFO`).
+///
+/// It is not bound to the server's own address, because such a socket gets no broadcast.
+///
+/// # Errors
+/// What the kernel says; `EADDRINUSE` and `EACCES` are the usual ones.
+pub fn udp(options: UdpOptions) -> io::Result<OwnedFd> {
+    let socket = Socket::new(Domain::IPV4, Type::DGRAM, Some(Protocol::UDP))?;
+    if options.shared {
+        socket.set_reuse_port(true)?;
+    }
+    socket.set_broadcast(true)?;
+    enable(&socket, libc::IPPROTO_IP, libc::IP_PKTINFO)?;
+    // Path MTU discovery off: a boot ROM cannot answer it, and DF makes large blocks vanish.
+    set_int(&socket, libc::IPPROTO_IP, libc::IP_MTU_DISCOVER, libc::IP_PMTUDISC_DONT)?;
+    widen_receive_buffer(&socket);
+    if let Some(share) = options.dhcp_share.filter(|it| 1 < it.count) {
+        socket.attach_filter(&chaddr_filter(share.index, share.count))?;
+    }
+    socket.bind(&SocketAddr::from((Ipv4Addr::UNSPECIFIED, options.port)).into())?;
+    Ok(socket.into())
+}
+
+/// Opens a socket that sends whole Ethernet frames on any interface and receives nothing.
+///
+/// # Errors
+/// `EPERM` without `CAP_NET_RAW`.
+pub fn frames() -> io::Result<OwnedFd> {
+    // Protocol 0 keeps the kernel from queueing every frame of the machine here.
+    let socket = Socket::new(Domain::PACKET, Type::RAW, None)?;
+    Ok(socket.into())
+}
+
+/// Opens a listener on every IPv4 address. `shared`: more than one shard listens there.
+///
+/// # Errors
+/// What the kernel says; `EADDRINUSE` and `EACCES` are the usual ones.
+pub fn listener(port: u16, shared: bool) -> io::Result<TcpListener> {
+    let socket = Socket::new(Domain::IPV4, Type::STREAM, Some(Protocol::TCP))?;
+    socket.set_reuse_address(true)?;
+    if shared {
+        socket.set_reuse_port(true)?;
+    }
+    socket.bind(&SocketAddr::from((Ipv4Addr::UNSPECIFIED, port)).into())?;
+    socket.listen(BACKLOG)?;
+    Ok(socket.into())
+}
+
+/// The local port of a socket that was bound to port 0.
+///
+/// # Errors
+/// What `getsockname` says.
+pub fn local_port(socket: &OwnedFd) -> io::Result<u16> {
+    let address = socket2::SockRef::from(socket).local_addr()?;
+    Ok(address.as_socket().map_or(0, |it| it.port()))
+}
+
+/// Prepares an accepted connection and tells both of its ends.
+pub(crate) fn accepted(socket: &OwnedFd) -> io::Result<(SocketAddrV4, SocketAddrV4)> {
+    let socket = socket2::SockRef::from(socket);
+    socket.set_tcp_nodelay(true)?;
+    let v4 = |address: socket2::SockAddr| {
+        address.as_socket_ipv4().ok_or_else(|| io::Error::from_raw_os_error(libc::EAFNOSUPPORT))
+    };
+    Ok((v4(socket.peer_addr()?)?, v4(socket.local_addr()?)?))
+}
+
+/// The forced size needs CAP_NET_ADMIN; without it the kernel caps the plain one, which still runs.
+fn widen_receive_buffer(socket: &Socket) {
+    let bytes = i32::try_from(RECEIVE_BUFFER_BYTES).unwrap_or(i32::MAX);
+    if set_int(socket, libc::SOL_SOCKET, libc::SO_RCVBUFFORCE, bytes).is_err() {
+        // A short queue costs repeats in a storm, never correctness.
+        let _ = socket.set_recv_buffer_size(RECEIVE_BUFFER_BYTES);
+    }
+}
+
+fn enable(socket: &Socket, level: i32, option: i32) -> io::Result<()> {
+    set_int(socket, level, option, 1)
+}
+
+fn set_int(socket: &Socket, level: i32, option: i32, value: i32) -> io::Result<()> {
+    let bytes = value.to_ne_bytes();
+    let len = libc::socklen_t::try_from(bytes.len()).unwrap_or_default();
+    // SAFETY: the value is valid for its length during the call.
+    let set =
+        unsafe { libc::setsockopt(socket.as_raw_fd(), level, option, bytes.as_ptr().cast(), len) };
+    if set == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+}
