@@ -1,1 +1,28 @@
 //! GraphQL, one file a noun.
+//!
+//! The API parses, calls one function of [`ironherd_app`], and answers. It decides nothing, knows
+//! no SQL, and never shows more of our own faults than an id.
+
+mod access;
+mod agent;
+mod answer;
+mod bmc_credential;
+mod event;
+mod id;
+mod image;
+mod lifecycle;
+mod loader;
+mod machine;
+mod node;
+mod operation;
+mod page;
+mod rack;
+mod scalar;
+mod schema;
+mod settings;
+mod subnet;
+mod user_error;
+mod viewer;
+
+pub use access::Caller;
+pub use schema::{Schema, schema, sdl};

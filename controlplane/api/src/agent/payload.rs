@@ -1,0 +1,76 @@
+//! What agents and installed systems are answered.
+
+use async_graphql::{Enum, ID, SimpleObject};
+
+use crate::image::ImageKind;
+use crate::scalar::Long;
+use crate::user_error::payload;
+
+/// What an agent is there for.
+#[derive(Enum, Clone, Copy, Debug, PartialEq, Eq)]
+#[graphql(remote = "ironherd_domain::AgentTaskKind")]
+pub(crate) enum AgentTaskKind {
+    /// Take in an unknown machine: report its hardware with `agentEnlist`.
+    Enlist,
+    /// Take stock of a known machine: report its hardware with `agentCommissioned`.
+    Commission,
+    /// Write an image to the disk.
+    Deploy,
+    /// Erase every disk.
+    Erase,
+}
+
+/// What an agent shall do after its report.
+#[derive(Enum, Clone, Copy, Debug, PartialEq, Eq)]
+#[graphql(remote = "ironherd_domain::AgentNext")]
+pub(crate) enum AgentNext {
+    /// Go on.
+    Continue,
+    /// The task is no longer wanted: stop at once and change nothing more.
+    Stop,
+    /// Switch the machine off.
+    PowerOff,
+    /// Start the machine again.
+    Reboot,
+}
+
+/// What the calling agent shall do.
+#[derive(SimpleObject, Clone, Debug)]
+pub(crate) struct AgentTask {
+    /// The kind of work.
+    pub(crate) kind: AgentTaskKind,
+    /// What to write; present for DEPLOY only.
+    pub(crate) deploy: Option<AgentDeploy>,
+}
+
+/// What to write to the disk, and what the installed system is told.
+#[derive(SimpleObject, Clone)]
+pub(crate) struct AgentDeploy {
+    /// Path of the image on the rack's boot HTTP server.
+    pub(crate) image_path: String,
+    /// SHA-256 of the image's bytes as they come over HTTP.
+    pub(crate) sha256: String,
+    /// Number of bytes that come over HTTP.
+    pub(crate) size_bytes: Long,
+    /// How those bytes become a disk: DISK_ZSTD or DISK_RAW.
+    pub(crate) format: ImageKind,
+    /// Bytes that the image fills on the disk, where that is known.
+    pub(crate) disk_bytes: Option<Long>,
+    /// cloud-init's `meta-data`.
+    pub(crate) meta_data: String,
+    /// cloud-init's `user-data`, from the person who deploys.
+    pub(crate) user_data: String,
+    /// cloud-init's `vendor-data`, from Ironherd.
+    pub(crate) vendor_data: String,
+    /// cloud-init's `network-config`.
+    pub(crate) network_config: String,
+    /// The one-time token with which the installed system calls `systemReady`.
+    pub(crate) phone_home_token: String,
+}
+
+impl std::fmt::Debug for AgentDeploy {
+    /// Leaves out the token and the seed, which may hold secrets.
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.debug_struct("AgentDeploy").field("sha256", &self.sha256).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,103 @@
+//! What the machine mutations take.
+
+use async_graphql::{ID, InputObject};
+
+use super::state::{BootDevice, EraseMode, MachineState, PowerAction, PowerProtocol};
+
+/// Which machines a list shows. Conditions add up; an absent one holds for all.
+#[derive(InputObject, Debug, Default)]
+pub(crate) struct MachineFilter {
+    /// Machines in one of these states.
+    pub(crate) states: Option<Vec<MachineState>>,
+    /// The machine with exactly this hostname.
+    pub(crate) hostname: Option<String>,
+    /// The machine that has a network card with this MAC address.
+    pub(crate) mac_address: Option<String>,
+}
+
+/// A machine to be made known before it boots for the first time.
+#[derive(InputObject, Debug)]
+pub(crate) struct MachineCreateInput {
+    /// Its name; made up when absent.
+    pub(crate) hostname: Option<String>,
+    /// MAC addresses of its network cards; the first is the one it boots from.
+    pub(crate) mac_addresses: Vec<String>,
+    /// Its processor architecture: `amd64` or `arm64`. Found out when absent.
+    pub(crate) architecture: Option<String>,
+    /// How to switch it on and off; by hand when absent.
+    pub(crate) power: Option<PowerInput>,
+    /// Whether to commission it at once.
+    pub(crate) commission: Option<bool>,
+}
+
+/// What to change of a machine. What is absent stays.
+#[derive(InputObject, Debug)]
+pub(crate) struct MachineUpdateInput {
+    /// Its new name.
+    pub(crate) hostname: Option<String>,
+    /// How to switch it on and off.
+    pub(crate) power: Option<PowerInput>,
+    /// Arguments for the kernel of every network boot of this machine.
+    pub(crate) kernel_args: Option<String>,
+}
+
+/// How to reach a machine's management controller.
+#[derive(InputObject)]
+pub(crate) struct PowerInput {
+    /// The protocol to speak.
+    pub(crate) protocol: PowerProtocol,
+    /// Redfish: the full URL, e.g. `https://192.0.2.7`. IPMI: host, or host:port.
+    pub(crate) address: Option<String>,
+    /// The user to log in as.
+    pub(crate) username: Option<String>,
+    /// The user's password. Kept encrypted, and never shown again; absent keeps the known one.
+    #[graphql(secret)]
+    pub(crate) password: Option<String>,
+}
+
+impl std::fmt::Debug for PowerInput {
+    /// Leaves the password out, since inputs end up in logs.
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let mut out = out.debug_struct("PowerInput");
+        out.field("protocol", &self.protocol).field("address", &self.address);
+        out.finish_non_exhaustive()
+    }
+}
+
+/// How to commission a machine.
+#[derive(InputObject, Debug, Default)]
+pub(crate) struct MachineCommissionInput {
+    /// A key of the caller's choice. Asking again with it answers with the same operation.
+    pub(crate) request_id: Option<String>,
+}
+
+/// What to install.
+#[derive(InputObject, Debug)]
+pub(crate) struct MachineDeployInput {
+    /// The disk image to write.
+    pub(crate) image_id: ID,
+    /// Public SSH keys for the image's default user.
+    pub(crate) ssh_keys: Option<Vec<String>>,
+    /// cloud-init user data, handed to the installed system as it is.
+    pub(crate) user_data: Option<String>,
+    /// A key of the caller's choice. Asking again with it answers with the same operation.
+    pub(crate) request_id: Option<String>,
+}
+
+/// How to give a machine back.
+#[derive(InputObject, Debug, Default)]
+pub(crate) struct MachineReleaseInput {
+    /// How thoroughly to erase its disks; QUICK when absent.
+    pub(crate) erase: Option<EraseMode>,
+    /// A key of the caller's choice. Asking again with it answers with the same operation.
+    pub(crate) request_id: Option<String>,
+}
+
+/// What to do with a machine's power.
+#[derive(InputObject, Debug)]
+pub(crate) struct MachinePowerInput {
+    /// Switch on, off, off and on, or only ask.
+    pub(crate) action: PowerAction,
+    /// What to start from when switched on; as the machine's state wants it when absent.
+    pub(crate) boot_device: Option<BootDevice>,
+}

@@ -1,0 +1,67 @@
+//! What the subnet mutations take.
+
+use async_graphql::{ID, InputObject, MaybeUndefined};
+
+/// A network that racks answer for.
+#[derive(InputObject, Debug)]
+pub(crate) struct SubnetCreateInput {
+    /// Its name; the CIDR when absent.
+    pub(crate) name: Option<String>,
+    /// Network and prefix length, e.g. `192.0.2.0/24`.
+    pub(crate) cidr: String,
+    /// The router's address; none is told when absent.
+    pub(crate) gateway: Option<String>,
+    /// Name servers, in the order in which clients shall ask them.
+    pub(crate) dns_servers: Option<Vec<String>>,
+    /// Time servers.
+    pub(crate) ntp_servers: Option<Vec<String>>,
+    /// The DNS domain of the machines in it.
+    pub(crate) domain: Option<String>,
+    /// Greatest packet in bytes; clients keep their own when absent.
+    pub(crate) mtu: Option<i32>,
+    /// How long a lease lasts; ten minutes when absent.
+    pub(crate) lease_seconds: Option<i32>,
+}
+
+/// What to change of a subnet. What is absent stays; what is null is taken away.
+#[derive(InputObject, Debug)]
+pub(crate) struct SubnetUpdateInput {
+    /// Its new name.
+    pub(crate) name: Option<String>,
+    /// The router's address.
+    pub(crate) gateway: MaybeUndefined<String>,
+    /// Name servers, in the order in which clients shall ask them.
+    pub(crate) dns_servers: Option<Vec<String>>,
+    /// Time servers.
+    pub(crate) ntp_servers: Option<Vec<String>>,
+    /// The DNS domain of the machines in it.
+    pub(crate) domain: MaybeUndefined<String>,
+    /// Greatest packet in bytes.
+    pub(crate) mtu: MaybeUndefined<i32>,
+    /// How long a lease lasts.
+    pub(crate) lease_seconds: Option<i32>,
+}
+
+/// Addresses to hand out to machines without a reservation.
+#[derive(InputObject, Debug)]
+pub(crate) struct RangeCreateInput {
+    /// The subnet that the range lies in.
+    pub(crate) subnet_id: ID,
+    /// First address; belongs to the range.
+    pub(crate) first: String,
+    /// Last address; belongs to the range.
+    pub(crate) last: String,
+}
+
+/// One address to keep for one network card.
+#[derive(InputObject, Debug)]
+pub(crate) struct ReservationCreateInput {
+    /// The subnet that the address lies in.
+    pub(crate) subnet_id: ID,
+    /// The network card.
+    pub(crate) mac_address: String,
+    /// The address; the next free one outside of every range when absent.
+    pub(crate) address: Option<String>,
+    /// The hostname told along with the address.
+    pub(crate) hostname: Option<String>,
+}
