@@ -1,0 +1,263 @@
+//! The ring against the real kernel, over loopback and port 0.
+
+use std::io::{Read, Write};
+use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4, TcpStream, UdpSocket};
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use ironherd_uring::socket::{UdpOptions, listener, udp};
+use ironherd_uring::{Done, Outgoing, Ring, RingConfig, SocketId, Source, Target};
+
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Makes a ring, or says loudly why this test does not run.
+fn ring(config: RingConfig) -> Option<Ring> {
+    match Ring::new(config) {
+        Ok(ring) => Some(ring),
+        Err(error)
+            if std::env::var_os("IRONHERD_TESTS_REQUIRE_ALL").is_some_and(|it| it == "1") =>
+        {
+            panic!("IRONHERD_TESTS_REQUIRE_ALL=1, but {error}")
+        }
+        Err(error) => {
+            println!("SKIPPED: {error}");
+            None
+        }
+    }
+}
+
+fn small() -> RingConfig {
+    RingConfig {
+        submissions: 64,
+        datagram_buffers: 16,
+        stream_buffers: 8,
+        small_slots: 32,
+        large_slots: 4,
+        streams_max: 8,
+        ..RingConfig::default()
+    }
+}
+
+/// Turns the ring until `each` has seen what it waits for.
+#[track_caller]
+fn turn_until(ring: &mut Ring, mut each: impl FnMut(&mut Ring, Done) -> bool) {
+    let start = Instant::now();
+    let mut batch = Vec::new();
+    loop {
+        assert!(start.elapsed() < PATIENCE, "nothing came: {:?}", ring.counters());
+        ring.submit_and_wait(Some(Duration::from_millis(100))).unwrap();
+        ring.reap_into(&mut batch).unwrap();
+        let mut seen = false;
+        for done in batch.drain(..) {
+            seen |= each(ring, done);
+        }
+        if seen {
+            return;
+        }
+    }
+}
+
+fn open(ring: &mut Ring) -> (SocketId, SocketAddrV4) {
+    let socket = udp(UdpOptions { port: 0, shared: false, dhcp_share: None }).unwrap();
+    let id = ring.add_datagram_socket(socket).unwrap();
+    (id, SocketAddrV4::new(Ipv4Addr::LOCALHOST, ring.local_port(id)))
+}
+
+fn client() -> UdpSocket {
+    let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+    socket.set_read_timeout(Some(PATIENCE)).unwrap();
+    socket
+}
+
+fn address(socket: &UdpSocket) -> SocketAddrV4 {
+    match socket.local_addr().unwrap() {
+        SocketAddr::V4(address) => address,
+        SocketAddr::V6(_) => unreachable!("bound to 127.0.0.1"),
+    }
+}
+
+#[test]
+fn a_datagram_is_echoed_with_its_addresses() {
+    let Some(mut ring) = ring(small()) else { return };
+    let (socket, server) = open(&mut ring);
+    let client = client();
+    client.send_to(b"discover", server).unwrap();
+    turn_until(&mut ring, |ring, done| {
+        let Done::Datagram { socket: on, buffer } = done else { return false };
+        let (payload, source) = {
+            let datagram = ring.datagram(on, &buffer).expect("whole, with its interface");
+            assert_eq!(datagram.source, address(&client));
+            assert_eq!(datagram.local, Ipv4Addr::LOCALHOST);
+            assert_eq!(datagram.destination, Ipv4Addr::LOCALHOST);
+            let source = Source { interface: datagram.interface, address: datagram.local };
+            (datagram.payload.to_vec(), source)
+        };
+        assert_eq!(payload, b"discover");
+        ring.recycle(buffer);
+        let to = Target::Udp(address(&client));
+        let source = Some(source);
+        let outgoing = Outgoing { socket, to, source, payload: b"offer", segment_bytes: None };
+        ring.send(outgoing).unwrap();
+        true
+    });
+    ring.submit_and_wait(Some(Duration::from_millis(100))).unwrap();
+    let mut answer = [0; 64];
+    let (len, from) = client.recv_from(&mut answer).unwrap();
+    assert_eq!((&answer[..len], from), (&b"offer"[..], SocketAddr::V4(server)));
+}
+
+#[test]
+fn one_send_becomes_many_datagrams() {
+    let Some(mut ring) = ring(small()) else { return };
+    let (socket, _) = open(&mut ring);
+    let client = client();
+    let payload: Vec<u8> = (0..10_000u32).map(|it| it.to_le_bytes()[0]).collect();
+    let to = Target::Udp(address(&client));
+    let segment_bytes = Some(1468);
+    ring.send(Outgoing { socket, to, source: None, payload: &payload, segment_bytes }).unwrap();
+    ring.submit_and_wait(Some(Duration::from_millis(100))).unwrap();
+    let mut got = Vec::new();
+    let mut datagram = [0; 2048];
+    while got.len() < payload.len() {
+        let len = client.recv(&mut datagram).unwrap();
+        assert_eq!(len, (payload.len() - got.len()).min(1468));
+        got.extend_from_slice(&datagram[..len]);
+    }
+    assert_eq!(got, payload);
+}
+
+#[test]
+fn starved_of_buffers_the_ring_waits_and_goes_on() {
+    let Some(mut ring) = ring(RingConfig { datagram_buffers: 2, ..small() }) else { return };
+    let (_, server) = open(&mut ring);
+    let client = client();
+    for number in 0..8u8 {
+        client.send_to(&[number], server).unwrap();
+    }
+    let mut kept = Vec::new();
+    turn_until(&mut ring, |_, done| {
+        kept.extend(match done {
+            Done::Datagram { buffer, .. } => Some(buffer),
+            _ => None,
+        });
+        kept.len() == 2
+    });
+    // With every buffer in our hands nothing may arrive, and the ring must not spin either.
+    let (mut batch, starved) = (Vec::new(), ring.counters().starved);
+    for _ in 0..5 {
+        ring.submit_and_wait(Some(Duration::from_millis(10))).unwrap();
+        ring.reap_into(&mut batch).unwrap();
+    }
+    assert!(batch.is_empty(), "{batch:?}");
+    assert!(ring.counters().starved <= starved + 1, "it armed again and again");
+    kept.drain(..).for_each(|buffer| ring.recycle(buffer));
+    let mut numbers = 2;
+    turn_until(&mut ring, |ring, done| {
+        if let Done::Datagram { buffer, .. } = done {
+            ring.recycle(buffer);
+            numbers += 1;
+        }
+        numbers == 8
+    });
+}
+
+#[test]
+fn a_datagram_longer_than_a_buffer_is_refused() {
+    let Some(mut ring) = ring(small()) else { return };
+    let (_, server) = open(&mut ring);
+    client().send_to(&[7; 4000], server).unwrap();
+    turn_until(&mut ring, |ring, done| {
+        let Done::Datagram { socket, buffer } = done else { return false };
+        assert!(ring.datagram(socket, &buffer).is_none());
+        ring.recycle(buffer);
+        true
+    });
+}
+
+#[test]
+fn a_stream_is_accepted_read_answered_and_closed() {
+    let Some(mut ring) = ring(small()) else { return };
+    let socket = listener(0, false).unwrap();
+    let port = socket.local_addr().unwrap().port();
+    ring.add_listener(socket);
+    let client = std::thread::spawn(move || {
+        let mut stream = TcpStream::connect(("127.0.0.1", port)).unwrap();
+        stream.write_all(b"GET").unwrap();
+        let mut answer = Vec::new();
+        stream.read_to_end(&mut answer).unwrap();
+        answer
+    });
+    let body = Bytes::from(vec![42; 3 << 20]);
+    let mut sent = 0;
+    turn_until(&mut ring, |ring, done| match done {
+        Done::Accepted { stream, local, .. } => {
+            assert_eq!(local.port(), port);
+            ring.receive(stream);
+            false
+        }
+        Done::Received { stream, buffer: Some(buffer) } => {
+            assert_eq!(ring.bytes(&buffer), b"GET");
+            ring.recycle(buffer);
+            ring.receive(stream); // Left in flight when the connection is closed.
+            ring.stream_send(stream, body.clone()).unwrap();
+            false
+        }
+        Done::StreamSent { stream, bytes } => {
+            sent += bytes;
+            if sent == body.len() {
+                ring.close(stream);
+            } else {
+                ring.stream_send(stream, body.slice(sent..)).unwrap();
+            }
+            sent == body.len()
+        }
+        other => panic!("{other:?}"),
+    });
+    ring.submit_and_wait(Some(Duration::from_millis(100))).unwrap();
+    assert_eq!(client.join().unwrap(), body);
+    assert_eq!(ring.counters().late, 0);
+}
+
+#[test]
+fn a_commit_is_on_disk_when_it_is_reported() {
+    let Some(mut ring) = ring(small()) else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("journal");
+    ring.set_journal(std::fs::File::create(&path).unwrap());
+    for (offset, text) in [(0, "first "), (6, "second")] {
+        ring.commit(text.as_bytes().to_vec(), offset).unwrap();
+        assert!(ring.is_committing());
+        turn_until(&mut ring, |_, done| {
+            let Done::Committed { result, bytes } = done else { return false };
+            result.unwrap();
+            assert_eq!(bytes, text.as_bytes());
+            true
+        });
+        assert!(!ring.is_committing());
+    }
+    assert_eq!(std::fs::read_to_string(&path).unwrap(), "first second");
+}
+
+#[test]
+fn a_failed_write_is_reported_and_never_synced() {
+    let Some(mut ring) = ring(small()) else { return };
+    ring.set_journal(std::fs::File::open("/dev/null").unwrap()); // Opened for reading only.
+    ring.commit(b"lost".to_vec(), 0).unwrap();
+    turn_until(&mut ring, |_, done| {
+        let Done::Committed { result, .. } = done else { return false };
+        assert!(result.is_err());
+        true
+    });
+}
+
+#[test]
+fn another_thread_wakes_the_ring() {
+    let Some(mut ring) = ring(small()) else { return };
+    let waker = ring.waker();
+    for _ in 0..3 {
+        let waker = waker.clone();
+        let other = std::thread::spawn(move || waker.wake());
+        turn_until(&mut ring, |_, done| matches!(done, Done::Woken));
+        other.join().unwrap();
+    }
+}
