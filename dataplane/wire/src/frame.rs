@@ -124,14 +124,10 @@ mod tests {
     #[test]
     fn a_frame_is_laid_out_as_on_the_wire() {
         let out = frame(b"x");
-        let want = [
-            0x52, 0x54, 0x00, 0x77, 0x00, 0x10, 0x02, 0, 0, 0, 0, 0x01, 0x08,
-            0x00, // Ethernet
-            0x45, 0xc0, 0x00, 0x1d, 0, 0, 0, 0, 0x40, 0x11, 0x65,
-            0x4b, // IPv4, to the checksum
-            10, 77, 0, 1, 10, 77, 0, 137, // From, to.
-            0x00, 0x43, 0x00, 0x44, 0x00, 0x09, // UDP 67 to 68, 9 bytes.
-        ];
+        // To, from, IPv4; then the header to its checksum, the addresses; UDP 67 to 68, 9 bytes.
+        let ethernet = b"\x52\x54\x00\x77\x00\x10\x02\0\0\0\0\x01\x08\x00";
+        let ip = b"\x45\xc0\x00\x1d\0\0\0\0\x40\x11\x64\xed\x0a\x4d\x00\x01\x0a\x4d\x00\x89";
+        let want = [&ethernet[..], ip, b"\x00\x43\x00\x44\x00\x09"].concat();
         assert_eq!(out[..40], want);
     }
 
