@@ -14,6 +14,8 @@ pub mod token;
 mod drop_reason;
 mod event;
 mod files;
+#[cfg(test)]
+mod fixture;
 mod link;
 mod time;
 

@@ -1,0 +1,137 @@
+//! From a read request to a transfer, or to an ERROR.
+
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+use std::net::{Ipv4Addr, SocketAddr};
+
+use ironherd_wire::name::Name;
+use ironherd_wire::tftp::{Asked, DATA_HEAD_BYTES, ErrorCode, Granted, Mode, Request};
+
+use super::transfer::{Finish, Opening, Transfer};
+use super::{Config, ERRORS_MAX, Refusal, Server};
+use crate::{DropReason, Files};
+
+/// The most bytes that one UDP_SEGMENT send carries over IPv4.
+const WINDOW_BYTES_MAX: usize = 65_507;
+/// The most segments that every kernel with UDP_SEGMENT takes.
+const SEGMENTS_MAX: u16 = 64;
+
+impl Server {
+    pub(super) fn open(
+        &mut self,
+        files: &dyn Files,
+        from: SocketAddr,
+        local: Ipv4Addr,
+        payload: &[u8],
+        request: &Request<'_>,
+    ) -> Result<(), DropReason> {
+        let request_hash = hash_of(payload);
+        if let Some(slot) = self.by_peer.get(&from).copied()
+            && self.take_repeat(slot, request_hash)?
+        {
+            return Ok(());
+        }
+        if request.mode != Mode::Octet {
+            return Err(DropReason::TftpModeRefused);
+        }
+        let name = Name::clean(request.name).ok_or(DropReason::TftpNotFound)?;
+        let name = name.as_str();
+        let file = files.open(name).ok_or_else(|| match files.is_arriving(name) {
+            true => DropReason::TftpArriving,
+            false => DropReason::TftpNotFound,
+        })?;
+        if self.config.transfers_max <= self.by_peer.len() {
+            return Err(DropReason::TftpFull);
+        }
+        let socket = self.socket_of(self.accepted);
+        let granted = grant(&self.config, &request.asked, file.bytes.len() as u64);
+        let file = file.bytes;
+        let opening = Opening { file, peer: from, local, socket, request_hash, granted };
+        let transfer = Transfer::new(opening, self.now)?;
+        self.insert(transfer, name);
+        Ok(())
+    }
+
+    /// Answers a repeat of a request; `false` if a new transfer takes the old one's place.
+    fn take_repeat(&mut self, slot: usize, request_hash: u32) -> Result<bool, DropReason> {
+        let at = &mut self.slots[slot];
+        let Some(transfer) = &mut at.transfer else { return Ok(false) };
+        if transfer.request_hash != request_hash && !transfer.may_be_replaced() {
+            return Err(DropReason::TftpRequestRepeated);
+        }
+        if transfer.request_hash == request_hash && !transfer.handle_repeated_request()? {
+            self.ready.push(slot, at.order);
+            return Ok(true);
+        }
+        self.finish(slot, Finish::Replaced);
+        Ok(false)
+    }
+
+    fn insert(&mut self, transfer: Transfer, name: &str) {
+        let slot = self.vacant.pop().unwrap_or_else(|| {
+            self.slots.push(super::Slot::default());
+            self.slots.len() - 1
+        });
+        self.by_peer.insert(transfer.peer, slot);
+        self.names.insert(slot, name.into());
+        self.slots[slot] = super::Slot { transfer: Some(transfer), order: self.accepted };
+        self.ready.push(slot, self.accepted);
+        self.accepted += 1;
+    }
+
+    /// Queues the ERROR that goes with a refusal, if one does.
+    pub(super) fn refuse(
+        &mut self,
+        to: SocketAddr,
+        local: Ipv4Addr,
+        reason: DropReason,
+    ) -> DropReason {
+        let (code, message) = match reason {
+            DropReason::TftpWriteRefused => (ErrorCode::AccessViolation, "files are read-only"),
+            DropReason::TftpModeRefused => {
+                (ErrorCode::IllegalOperation, "only octet (binary) mode is served")
+            }
+            DropReason::TftpNotFound => (ErrorCode::NotFound, "no such file"),
+            DropReason::TftpArriving => {
+                (ErrorCode::Undefined, "the file is on its way to this server: ask again")
+            }
+            DropReason::TftpTooLarge => {
+                (ErrorCode::Undefined, "the file has too many blocks: ask for larger ones")
+            }
+            DropReason::TftpFull => {
+                (ErrorCode::Undefined, "too many transfers at the moment: ask again")
+            }
+            _ => return reason,
+        };
+        if self.errors.len() < ERRORS_MAX {
+            self.errors.push_back(Refusal { to, local, code, message });
+        }
+        reason
+    }
+
+    /// Requests take the pool's sockets in turn.
+    pub(super) fn socket_of(&self, order: u64) -> u16 {
+        u16::try_from(order % u64::from(self.config.sockets.max(1))).unwrap_or_default()
+    }
+}
+
+/// Grants what was asked, within our bounds; an option that was not asked stays absent.
+fn grant(config: &Config, asked: &Asked, file_bytes: u64) -> Granted {
+    let block_bytes = asked.block_bytes.map(|it| it.min(config.block_bytes_max.max(8)));
+    let segment_bytes = DATA_HEAD_BYTES + usize::from(block_bytes.unwrap_or(512));
+    let fit = u16::try_from(WINDOW_BYTES_MAX / segment_bytes).unwrap_or(SEGMENTS_MAX);
+    let window_max = fit.min(SEGMENTS_MAX).min(config.window_blocks_max).max(1);
+    Granted {
+        block_bytes,
+        timeout_seconds: asked.timeout_seconds, // RFC 2349: echoed as it is.
+        transfer_bytes: asked.transfer_bytes.map(|_| file_bytes),
+        window_blocks: asked.window_blocks.map(|it| it.min(window_max)),
+    }
+}
+
+/// Tells a repeat from another request. No secret hangs on it, so fixed keys do.
+#[expect(clippy::cast_possible_truncation, reason = "32 bits tell two requests of a port apart")]
+fn hash_of(payload: &[u8]) -> u32 {
+    let mut hasher = DefaultHasher::new();
+    payload.hash(&mut hasher);
+    hasher.finish() as u32
+}
