@@ -1,1 +1,40 @@
-//! SQL: the same statements on SQLite and PostgreSQL.
+//! SQL: the same statements on SQLite and PostgreSQL, one file a noun.
+//!
+//! A command opens one [`Tx`], calls the functions of the nouns it touches and commits: state,
+//! event and effects land together or not at all. Nothing here decides; `domain` does.
+
+mod db;
+mod row;
+
+pub mod boot_nonce;
+pub mod credential;
+pub mod effect;
+pub mod event;
+pub mod image;
+pub mod lease;
+pub mod machine;
+pub mod nic;
+pub mod operation;
+pub mod rack;
+pub mod range;
+pub mod reservation;
+pub mod setting;
+pub mod subnet;
+pub mod token;
+
+pub use db::{Db, StoreError, Tx};
+pub use row::{Row, Value};
+
+pub use credential::BmcCredential;
+pub use effect::{Effect, EffectKind};
+pub use event::{Event, NewEvent};
+pub use image::Image;
+pub use lease::Lease;
+pub use machine::{Machine, MachineFilter};
+pub use nic::Nic;
+pub use operation::{Operation, OperationStep};
+pub use rack::Rack;
+pub use range::Range;
+pub use reservation::Reservation;
+pub use subnet::Subnet;
+pub use token::{Token, TokenKind};

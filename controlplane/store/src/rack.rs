@@ -1,0 +1,101 @@
+use ironherd_domain::{RackId, UnixMicros};
+
+use crate::row::binds;
+use crate::{Row, StoreError, Tx};
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rack {
+    pub id: RackId,
+    pub name: String,
+    pub version: String,
+    pub addresses: Vec<String>,
+    pub last_seen: Option<UnixMicros>,
+    pub snapshot_generation: Option<u64>,
+    /// The last report that was taken in.
+    pub epoch: u64,
+    pub sequence: u64,
+}
+
+fn read(row: &Row) -> Result<Rack, StoreError> {
+    Ok(Rack {
+        id: row.parsed("id")?,
+        name: row.text("name")?,
+        version: row.text("version")?,
+        addresses: row.list("addresses")?,
+        last_seen: row.int_maybe("last_seen_us")?.map(UnixMicros),
+        snapshot_generation: row.count_maybe("snapshot_generation")?,
+        epoch: row.count("epoch")?,
+        sequence: row.count("sequence")?,
+    })
+}
+
+/// Adds a rack, or renews what is known of the one with this name.
+///
+/// # Errors
+/// [`StoreError::Sql`].
+pub async fn upsert(
+    tx: &mut Tx,
+    name: &str,
+    version: &str,
+    addresses: &[String],
+    at: UnixMicros,
+) -> Result<Rack, StoreError> {
+    const PUT: &str = "
+        INSERT INTO rack (id, name, version, addresses, last_seen_us) VALUES ($1, $2, $3, $4, $5)
+        ON CONFLICT (name) DO UPDATE SET version = excluded.version,
+            addresses = excluded.addresses, last_seen_us = excluded.last_seen_us
+        RETURNING *";
+    let addresses = addresses.join(" ");
+    let row = tx.maybe(PUT, binds![RackId::new(), name, version, addresses, at]).await?;
+    read(&row.ok_or(StoreError::Sql(sqlx::Error::RowNotFound))?)
+}
+
+/// Records a report, unless it or a later one was taken in before: then `false`.
+///
+/// # Errors
+/// [`StoreError::Sql`].
+pub async fn report(
+    tx: &mut Tx,
+    id: RackId,
+    epoch: u64,
+    sequence: u64,
+) -> Result<bool, StoreError> {
+    const TAKE: &str = "
+        UPDATE rack SET epoch = $2, sequence = $3
+        WHERE id = $1 AND (epoch < $2 OR (epoch = $2 AND sequence < $3))";
+    Ok(tx.run(TAKE, binds![id, epoch, sequence]).await? != 0)
+}
+
+/// # Errors
+/// [`StoreError::Sql`].
+pub async fn seen(
+    tx: &mut Tx,
+    id: RackId,
+    at: UnixMicros,
+    snapshot_generation: u64,
+) -> Result<(), StoreError> {
+    const SEEN: &str = "UPDATE rack SET last_seen_us = $2, snapshot_generation = $3 WHERE id = $1";
+    tx.run(SEEN, binds![id, at, snapshot_generation]).await.map(|_| ())
+}
+
+/// # Errors
+/// [`StoreError::Sql`], [`StoreError::Corrupt`].
+pub async fn by_name(tx: &mut Tx, name: &str) -> Result<Option<Rack>, StoreError> {
+    let row = tx.maybe("SELECT * FROM rack WHERE name = $1", binds![name]).await?;
+    row.as_ref().map(read).transpose()
+}
+
+/// # Errors
+/// See [`by_name`].
+pub async fn by_id(tx: &mut Tx, id: RackId) -> Result<Option<Rack>, StoreError> {
+    let row = tx.maybe("SELECT * FROM rack WHERE id = $1", binds![id]).await?;
+    row.as_ref().map(read).transpose()
+}
+
+/// # Errors
+/// See [`by_name`].
+pub async fn page(tx: &mut Tx, after: Option<RackId>, limit: u32) -> Result<Vec<Rack>, StoreError> {
+    const PAGE: &str = "SELECT * FROM rack WHERE id > $1 ORDER BY id LIMIT $2";
+    let after = after.map(RackId::to_text).unwrap_or_default();
+    tx.all(PAGE, binds![after, limit]).await?.iter().map(read).collect()
+}

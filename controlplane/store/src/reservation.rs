@@ -1,0 +1,99 @@
+use std::collections::HashMap;
+use std::net::Ipv4Addr;
+
+use ironherd_domain::{Mac, ReservationId, SubnetId};
+use sqlx::AssertSqlSafe;
+
+use crate::machine::places;
+use crate::row::binds;
+use crate::{Row, StoreError, Tx, Value};
+
+/// One address that belongs to one network card.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reservation {
+    pub id: ReservationId,
+    pub subnet_id: SubnetId,
+    pub mac: Mac,
+    pub address: Ipv4Addr,
+    pub hostname: Option<String>,
+}
+
+fn read(row: &Row) -> Result<Reservation, StoreError> {
+    Ok(Reservation {
+        id: row.parsed("id")?,
+        subnet_id: row.parsed("subnet_id")?,
+        mac: row.parsed("mac")?,
+        address: row.parsed("address")?,
+        hostname: row.text_maybe("hostname")?,
+    })
+}
+
+/// # Errors
+/// [`StoreError::Taken`] if the address, or the card within the subnet, has a reservation.
+pub async fn insert(tx: &mut Tx, it: &Reservation) -> Result<(), StoreError> {
+    const ADD: &str = "
+        INSERT INTO reservation (id, subnet_id, mac, address, hostname)
+        VALUES ($1, $2, $3, $4, $5)";
+    let values = binds![it.id, it.subnet_id, it.mac, it.address, it.hostname.clone()];
+    tx.run(ADD, values).await.map(|_| ())
+}
+
+/// # Errors
+/// [`StoreError::Sql`].
+pub async fn delete(tx: &mut Tx, id: ReservationId) -> Result<(), StoreError> {
+    tx.run("DELETE FROM reservation WHERE id = $1", binds![id]).await.map(|_| ())
+}
+
+/// Frees the addresses of a card everywhere.
+///
+/// # Errors
+/// [`StoreError::Sql`].
+pub async fn delete_of_mac(tx: &mut Tx, mac: Mac) -> Result<(), StoreError> {
+    tx.run("DELETE FROM reservation WHERE mac = $1", binds![mac]).await.map(|_| ())
+}
+
+/// # Errors
+/// [`StoreError::Sql`].
+pub async fn rename(tx: &mut Tx, mac: Mac, hostname: &str) -> Result<(), StoreError> {
+    const NAME: &str = "UPDATE reservation SET hostname = $2 WHERE mac = $1";
+    tx.run(NAME, binds![mac, hostname]).await.map(|_| ())
+}
+
+/// # Errors
+/// [`StoreError::Sql`], [`StoreError::Corrupt`].
+pub async fn by_id(tx: &mut Tx, id: ReservationId) -> Result<Option<Reservation>, StoreError> {
+    let row = tx.maybe("SELECT * FROM reservation WHERE id = $1", binds![id]).await?;
+    row.as_ref().map(read).transpose()
+}
+
+/// # Errors
+/// See [`by_id`].
+pub async fn of_subnet(tx: &mut Tx, subnet: SubnetId) -> Result<Vec<Reservation>, StoreError> {
+    const ALL: &str = "SELECT * FROM reservation WHERE subnet_id = $1 ORDER BY id";
+    tx.all(ALL, binds![subnet]).await?.iter().map(read).collect()
+}
+
+/// # Errors
+/// See [`by_id`].
+pub async fn of_mac(tx: &mut Tx, mac: Mac) -> Result<Vec<Reservation>, StoreError> {
+    const ALL: &str = "SELECT * FROM reservation WHERE mac = $1 ORDER BY id";
+    tx.all(ALL, binds![mac]).await?.iter().map(read).collect()
+}
+
+/// The oldest reserved address of each card.
+///
+/// # Errors
+/// See [`by_id`].
+pub async fn addresses(tx: &mut Tx, macs: &[Mac]) -> Result<HashMap<Mac, Ipv4Addr>, StoreError> {
+    let mut found = HashMap::new();
+    for part in macs.chunks(1_000) {
+        let list = places(1, part.len());
+        let sql = format!("SELECT mac, address FROM reservation WHERE mac IN ({list}) ORDER BY id");
+        let values = part.iter().copied().map(Value::from).collect();
+        for row in tx.all(AssertSqlSafe(sql), values).await? {
+            let mac = row.parsed("mac")?;
+            found.entry(mac).or_insert(row.parsed("address")?);
+        }
+    }
+    Ok(found)
+}
