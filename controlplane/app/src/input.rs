@@ -1,0 +1,187 @@
+//! What commands take. Texts that need reading (addresses, names) come as they were written; the
+//! command reads them and refuses with the path of the field.
+
+use ironherd_domain::{
+    BootDevice, BootStage, EraseMode, ImageId, ImageKind, LeaseState, PowerAction, PowerProtocol,
+    SubnetId,
+};
+
+use crate::{Hardware, Secret};
+
+#[derive(Clone, Debug, Default)]
+pub struct MachineCreate {
+    pub hostname: Option<String>,
+    pub mac_addresses: Vec<String>,
+    pub architecture: Option<String>,
+    pub power: Option<PowerInput>,
+    pub commission: bool,
+}
+
+#[derive(Clone, Debug)]
+pub struct PowerInput {
+    pub protocol: PowerProtocol,
+    /// Redfish: `https://host:port`; IPMI: `host` or `host:port`.
+    pub address: Option<String>,
+    pub username: Option<String>,
+    /// Absent in an update: the stored one stays.
+    pub password: Option<Secret>,
+}
+
+#[derive(Clone, Debug, Default)]
+pub struct MachineUpdate {
+    pub hostname: Option<String>,
+    pub power: Option<PowerInput>,
+    pub kernel_args: Option<String>,
+}
+
+#[derive(Clone, Debug)]
+pub struct MachineDeploy {
+    pub image_id: ImageId,
+    pub ssh_keys: Vec<String>,
+    pub user_data: Option<String>,
+    pub request_id: Option<String>,
+}
+
+#[derive(Clone, Debug)]
+pub struct MachineRelease {
+    pub erase: EraseMode,
+    pub request_id: Option<String>,
+}
+
+#[derive(Clone, Copy, Debug)]
+pub struct MachinePower {
+    pub action: PowerAction,
+    pub boot_device: Option<BootDevice>,
+}
+
+#[derive(Clone, Debug, Default)]
+pub struct SubnetCreate {
+    pub name: Option<String>,
+    pub cidr: String,
+    pub gateway: Option<String>,
+    pub dns_servers: Vec<String>,
+    pub ntp_servers: Vec<String>,
+    pub domain: Option<String>,
+    pub mtu: Option<i64>,
+    pub lease_seconds: Option<i64>,
+}
+
+/// `None` leaves a field as it is; the inner `None` clears it.
+#[derive(Clone, Debug, Default)]
+pub struct SubnetUpdate {
+    pub name: Option<String>,
+    pub gateway: Option<Option<String>>,
+    pub dns_servers: Option<Vec<String>>,
+    pub ntp_servers: Option<Vec<String>>,
+    pub domain: Option<Option<String>>,
+    pub mtu: Option<Option<i64>>,
+    pub lease_seconds: Option<i64>,
+}
+
+#[derive(Clone, Debug)]
+pub struct RangeCreate {
+    pub subnet_id: SubnetId,
+    pub first: String,
+    pub last: String,
+}
+
+#[derive(Clone, Debug)]
+pub struct ReservationCreate {
+    pub subnet_id: SubnetId,
+    pub mac_address: String,
+    /// Absent: the next free one.
+    pub address: Option<String>,
+    pub hostname: Option<String>,
+}
+
+#[derive(Clone, Debug)]
+pub struct ImageCreate {
+    pub name: String,
+    pub kind: ImageKind,
+    pub sha256: String,
+    pub size_bytes: u64,
+    pub architecture: Option<String>,
+    pub disk_bytes: Option<u64>,
+}
+
+#[derive(Clone, Debug, Default)]
+pub struct SettingsUpdate {
+    pub enlist: Option<bool>,
+    pub ephemeral_kernel_args: Option<String>,
+}
+
+#[derive(Clone, Debug)]
+pub struct BmcCredentialSet {
+    pub protocol: PowerProtocol,
+    pub username: String,
+    pub password: Secret,
+}
+
+#[derive(Clone, Debug)]
+pub struct RackRegister {
+    pub name: String,
+    pub version: String,
+    pub addresses: Vec<String>,
+}
+
+#[derive(Clone, Debug, Default)]
+pub struct RackReport {
+    pub epoch: u64,
+    pub sequence: u64,
+    pub snapshot_generation: u64,
+    pub leases: Vec<RackLease>,
+    pub boot_events: Vec<RackBootEvent>,
+}
+
+#[derive(Clone, Debug)]
+pub struct RackLease {
+    pub address: String,
+    pub mac_address: String,
+    pub hostname: Option<String>,
+    pub state: LeaseState,
+    pub started_unix_seconds: i64,
+    pub expires_unix_seconds: i64,
+}
+
+#[derive(Clone, Debug)]
+pub struct RackBootEvent {
+    pub at_unix_ms: i64,
+    pub mac_address: String,
+    pub stage: BootStage,
+    pub detail: String,
+}
+
+#[derive(Clone, Debug)]
+pub struct AgentHello {
+    pub boot_token: Secret,
+    pub agent_version: String,
+}
+
+#[derive(Clone, Debug, Default)]
+pub struct AgentEnlist {
+    pub hardware: Hardware,
+    pub bmc: Option<BmcFound>,
+}
+
+#[derive(Clone, Debug)]
+pub struct BmcFound {
+    pub protocol: PowerProtocol,
+    pub address: String,
+    pub username: Option<String>,
+    pub password: Option<Secret>,
+}
+
+#[derive(Clone, Debug, Default)]
+pub struct AgentProgress {
+    pub step: String,
+    pub percent: Option<u8>,
+    pub bytes_done: Option<u64>,
+    pub bytes_total: Option<u64>,
+    pub message: Option<String>,
+}
+
+#[derive(Clone, Debug)]
+pub struct AgentFinished {
+    pub success: bool,
+    pub message: Option<String>,
+}
