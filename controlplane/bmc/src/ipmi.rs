@@ -15,5 +15,7 @@ pub mod suite;
 
 #[cfg(test)]
 mod peer;
+#[cfg(test)]
+mod tests;
 
 pub use client::{IpmiConfig, IpmiDriver};

@@ -11,7 +11,7 @@ use tokio::net::{UdpSocket, lookup_host};
 use tokio::time::{Instant, timeout_at};
 
 use super::command::{self, BootOption, ChassisControl, ChassisStatus, CloseSession};
-use super::login::{Login, LoginError, Nonces, Progress};
+use super::login::{Login, LoginError, Nonces, PRIVILEGE_ADMINISTRATOR, Progress};
 use super::packet::Reply;
 use super::session::Session;
 use super::suite::Suite;
@@ -20,6 +20,8 @@ use crate::{BmcError, Target};
 
 /// An RMCP packet fits one Ethernet frame.
 const DATAGRAM_BYTES_MAX: usize = 1500;
+/// Beyond every tag of the first login.
+const SECOND_TAG: u8 = 8;
 /// How many BMCs' suites are remembered; beyond that each login starts with suite 17 again.
 const SUITES_KNOWN_MAX: usize = 65_536;
 
@@ -60,13 +62,17 @@ impl IpmiDriver {
         let known = self.suites().get(&target.address).copied();
         let first = known.unwrap_or(Suite::Suite17);
         let others = Suite::ALL.into_iter().filter(|it| *it != first);
-        for (tried, suite) in std::iter::once(first).chain(others).enumerate() {
+        let mut tried = false;
+        for suite in std::iter::once(first).chain(others) {
             let login = Login::new(target.credentials.clone(), suite, nonces()?);
             // The first suite's login has asked for the capabilities already.
-            let login = if tried == 0 { login } else { login.with_capabilities_known() };
+            let login = if tried { login.with_capabilities_known(SECOND_TAG) } else { login };
+            tried = true;
             let Some(session) = wire.login(login).await? else { continue };
             let mut session = IpmiSession { wire, session };
-            session.call(command::RaisePrivilege).await?;
+            if session.call(command::RaisePrivilege).await? < PRIVILEGE_ADMINISTRATOR {
+                return Err(BmcError::PrivilegeTooLow);
+            }
             self.remember(&target.address, suite);
             return Ok(session);
         }

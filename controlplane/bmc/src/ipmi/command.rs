@@ -98,11 +98,12 @@ impl From<RaisePrivilege> for Message {
 }
 
 impl IpmiCommand for RaisePrivilege {
-    type Output = ();
+    /// The level granted.
+    type Output = u8;
     type Error = NotEnoughData;
 
-    fn parse_success_response(_: &[u8]) -> Result<(), NotEnoughData> {
-        Ok(())
+    fn parse_success_response(data: &[u8]) -> Result<u8, NotEnoughData> {
+        data.first().map(|it| it & 0x0f).ok_or(NotEnoughData)
     }
 }
 

@@ -10,7 +10,10 @@ use crate::{BmcError, Credentials};
 
 /// Looks the user up by name alone and asks for ADMINISTRATOR (IPMI §13.20).
 const ROLE: u8 = 0x14;
-const PRIVILEGE_ADMINISTRATOR: u8 = 4;
+pub(super) const PRIVILEGE_ADMINISTRATOR: u8 = 4;
+
+/// Tags share the six bits of a request's number.
+const TAG_MAX: u8 = 0x3f;
 
 /// The numbers a login draws. Chance is an argument, so that a test can replay a login.
 #[derive(Clone, Copy, Debug)]
@@ -70,11 +73,12 @@ impl Login {
         Self { credentials, suite, nonces, tag: 0, step: Step::Capabilities }
     }
 
-    /// A login that skips the capabilities, since they were asked for the suite before.
+    /// A login that skips the capabilities, since they were asked for the suite before. `tag`
+    /// numbers its first request: a late answer to the login before must not pass for its own.
     #[must_use]
-    pub fn with_capabilities_known(mut self) -> Self {
+    pub fn with_capabilities_known(mut self, tag: u8) -> Self {
         self.step = Step::Open;
-        self.tag = 1;
+        self.tag = tag & TAG_MAX;
         self
     }
 
@@ -174,7 +178,7 @@ impl Login {
     }
 
     fn advance(&mut self, step: Step) {
-        self.tag = self.tag.wrapping_add(1) & 0x3f;
+        self.tag = self.tag.wrapping_add(1) & TAG_MAX;
         self.step = step;
     }
 
