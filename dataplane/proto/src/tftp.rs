@@ -166,8 +166,9 @@ impl Server {
         }
         match packet {
             Packet::Ack { block } => {
-                transfer.handle_ack(block, now.instant)?;
+                let handled = transfer.handle_ack(block, now.instant);
                 self.wheel.schedule(slot, transfer.deadline(), now.instant);
+                handled?;
                 self.ready.push(slot, *order);
                 Ok(())
             }

@@ -38,7 +38,7 @@ fn transfers_end_under_any_faults() {
                 assert!(client.received == want, "seed {seed}: {} is damaged", client.name);
             } else {
                 let lossy = 100 <= sim.faults.loss_permille;
-                assert!(lossy && client.gave_up, "seed {seed}: {client:?} did not end well");
+                assert!(lossy && client.gave_up, "seed {seed}: {} did not end well", client.name);
             }
         }
     }
@@ -98,11 +98,10 @@ impl Sim {
             clients: Vec::new(),
             queue: BinaryHeap::new(),
             order: 0,
-            now: Instant::from_nanos(1_000_000_000 * (seed % 77)),
+            now: Instant::from_nanos(1_000_000 * (seed % 7_777)),
             sent: 0,
             in_flight_max: 0,
         };
-        sim.now = Instant::from_nanos(1_000_000 * (seed % 7_777));
         let clients = 1 + sim.chance.below(6);
         for number in 0..clients {
             sim.add_client(number, seed.is_multiple_of(50) && number == 0);
@@ -136,7 +135,7 @@ impl Sim {
         client.dallies = self.chance.permille(500);
         let request = client.request(self.now);
         // A window and its ACKs, twice over for repeats, and once more for what was resent.
-        let window = usize::from(window.unwrap_or(1).min(64));
+        let window = usize::from(asked.window_blocks.unwrap_or(1).min(64));
         self.in_flight_max += 6 * (window + 4);
         self.post(client.address, request_port(), request);
         self.clients.push(client);
@@ -148,8 +147,7 @@ impl Sim {
             let block = u64::from(client.asked.block_bytes.unwrap_or(512).min(1468));
             let blocks = self.files.open(&client.name).unwrap().bytes.len() as u64 / block + 1;
             let window = u64::from(client.asked.window_blocks.unwrap_or(1).min(64));
-            let unruly = self.faults.loss_permille * 3
-                + self.faults.repeat_permille
+            let unruly = 3 * (self.faults.loss_permille + self.faults.repeat_permille)
                 + if self.faults.jitter_us == 0 { 0 } else { 1_000 };
             blocks + 12 * (window + 2) + blocks * window * unruly / 1_000
         };

@@ -7,8 +7,10 @@ use ironherd_wire::tftp::{DATA_HEAD_BYTES, Granted, push_data_head, push_option_
 use super::rtt::Rtt;
 use crate::{DropReason, Instant};
 
-/// Waits in vain before a client is given up.
+/// Waits in vain before a silent client is given up.
 const REPEATS_MAX: u8 = 6;
+/// Waits in vain before a client is given up that speaks but gets nowhere.
+const STALLS_MAX: u8 = 40;
 /// After this many waits in vain, a repeated request means that the client started over.
 const REPEATS_RESTART: u8 = 2;
 
@@ -68,6 +70,7 @@ pub(super) struct Transfer {
     pub(super) socket: u16,
     timeout_seconds: u8, // Zero: not asked, so the round trip decides.
     repeats: u8,         // Waits in vain since the client was last heard.
+    stalls: u8,          // Waits in vain since it last got on. Invariant: repeats <= stalls.
     told: Told,
     greeting: Greeting,
 }
@@ -129,6 +132,7 @@ impl Transfer {
             socket,
             timeout_seconds: granted.timeout_seconds.unwrap_or(0),
             repeats: 0,
+            stalls: 0,
             told: Told(told),
             greeting: if empty { Greeting::Over } else { Greeting::OptionAckDue },
         })
@@ -141,7 +145,7 @@ impl Transfer {
                 return Err(DropReason::TftpAckOutsideWindow);
             }
             self.greeting = Greeting::Over;
-            self.repeats = 0;
+            (self.repeats, self.stalls) = (0, 0);
             self.restart_timer(now);
             return Ok(());
         }
@@ -151,12 +155,15 @@ impl Transfer {
         match ahead {
             // Answering a repeated ACK doubles all later traffic (RFC 1123 §4.2.3.1). EDK2 sends
             // one for every block behind a lost one.
-            0 => return Err(DropReason::TftpAckRepeated),
+            0 => {
+                self.hear_repeat(now);
+                return Err(DropReason::TftpAckRepeated);
+            }
             n if highest - self.acked < n => return Err(DropReason::TftpAckOutsideWindow),
             n => self.acked += n,
         }
         self.sent = self.sent.max(self.acked);
-        self.repeats = 0;
+        (self.repeats, self.stalls) = (0, 0);
         if self.timed != 0 && self.timed <= self.acked {
             self.rtt.measure(now.saturating_since(self.timed_at));
             self.timed = 0;
@@ -197,7 +204,8 @@ impl Transfer {
         if now < self.deadline {
             return;
         }
-        self.repeats += 1;
+        self.repeats = self.repeats.saturating_add(1);
+        self.stalls = self.stalls.saturating_add(1);
         match self.greeting {
             Greeting::Over => self.rewind(),
             _ => self.greeting = Greeting::OptionAckDue,
@@ -217,7 +225,7 @@ impl Transfer {
         if self.acked == self.block_last {
             return Output::Done(Finish::Complete);
         }
-        if REPEATS_MAX < self.repeats {
+        if REPEATS_MAX < self.repeats || STALLS_MAX < self.stalls {
             let all_sent = self.sent.max(self.rewound) == self.block_last;
             let finish = if all_sent { Finish::Unconfirmed } else { Finish::ClientSilent };
             return Output::Done(finish);
@@ -236,6 +244,13 @@ impl Transfer {
 
     pub(super) fn deadline(&self) -> Instant {
         self.deadline
+    }
+
+    /// The client is alive and lacks blocks: the window goes again after one plain wait, not after
+    /// the long one that silence had led to. It still goes by the timer only, never by the ACK.
+    fn hear_repeat(&mut self, now: Instant) {
+        self.repeats = 0;
+        self.deadline = self.deadline.min(now + self.patience());
     }
 
     fn window_end(&self) -> u32 {
@@ -268,11 +283,14 @@ impl Transfer {
     }
 
     fn restart_timer(&mut self, now: Instant) {
-        self.deadline = now
-            + match self.timeout_seconds {
-                0 => self.rtt.patience(self.repeats),
-                asked => Duration::from_secs(u64::from(asked)),
-            };
+        self.deadline = now + self.patience();
+    }
+
+    fn patience(&self) -> Duration {
+        match self.timeout_seconds {
+            0 => self.rtt.patience(self.repeats),
+            asked => Duration::from_secs(u64::from(asked)),
+        }
     }
 
     fn granted(&self) -> Granted {
