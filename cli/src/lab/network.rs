@@ -13,13 +13,14 @@ use super::spec::LabSpec;
 pub(super) fn create(spec: &LabSpec, machines: &[MachineConfig]) -> anyhow::Result<()> {
     let name = spec.namespace();
     ip(&["netns", "add", &name])?;
-    // A tap has no carrier while its machine is off. The dummy keeps the bridge up all the same,
+    // A tap has no carrier while its machine is off. The pair keeps the bridge up all the same,
     // so that its link-local address is there and servers can bind before any machine runs.
     let mut links = format!(
         "link set lo up\n\
          link add br0 address {mac} type bridge stp_state 0 forward_delay 0 mcast_snooping 0\n\
-         link add carrier0 type dummy\n\
+         link add carrier0 type veth peer name carrier1\n\
          link set carrier0 addrgenmode none master br0 up\n\
+         link set carrier1 addrgenmode none up\n\
          addr add {address}/{prefix} dev br0\n",
         mac = spec.bridge_mac(),
         address = spec.network.bridge(),
