@@ -1,42 +1,17 @@
 //! Address pools, the lease table and the journal that survives a crash.
+//!
+//! The table is pure: the caller owns the file and the clock. A change is in memory at once, so
+//! that nobody else gets the address, and is promised to its client only when the journal
+//! [`Position`] it returned has been committed. Times are seconds since 1970, for they must
+//! outlive a restart.
 
-/// A place in the journal: everything up to and including it is on disk once it is committed.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Position(pub u64);
+mod calendar;
+mod crc32c;
+mod journal;
+mod pool;
+mod record;
+mod table;
 
-/// What reading a journal back found.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Recovery {
-    /// Length of the part that holds records; the caller cuts the file here and appends.
-    pub valid_bytes: usize,
-    /// Whether something that is no record followed: a write that the crash cut short.
-    pub torn: bool,
-}
-
-#[derive(Debug, Default)]
-pub struct Table {}
-
-impl Table {
-    #[must_use]
-    pub fn recover(_bytes: &[u8]) -> (Self, Recovery) {
-        (Self {}, Recovery::default())
-    }
-
-    /// A whole journal that holds just what the table knows.
-    #[must_use]
-    pub fn compact(&self) -> Vec<u8> {
-        Vec::new()
-    }
-
-    pub fn take_batch(&mut self, _out: &mut Vec<u8>) -> Option<Position> {
-        None
-    }
-
-    pub fn take_compaction(&mut self, _out: &mut Vec<u8>) -> Option<Position> {
-        None
-    }
-
-    pub fn handle_committed(&mut self, _upto: Position) {}
-
-    pub fn handle_commit_failed(&mut self) {}
-}
+pub use journal::{Position, Recovery};
+pub use record::{Lease, State};
+pub use table::{Ask, Change, Grant, Refusal, Table};

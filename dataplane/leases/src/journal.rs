@@ -1,0 +1,166 @@
+//! The journal: records of fixed length, each with its own checksum and number.
+//!
+//! # Layout of a record
+//! 64 bytes, little-endian: CRC32C of the rest (4), version (1), kind (1), flags (1), zero (1),
+//! sequence number (8), address (4), network (4), MAC (6), zero (2), expiry in Unix seconds (8),
+//! zero (24).
+
+use crate::crc32c::crc32c;
+use crate::record::{Record, State};
+use ironherd_snapshot::Mac;
+
+pub(crate) const RECORD_BYTES: usize = 64;
+const VERSION: u8 = 1;
+const FLAG_RESERVED: u8 = 1;
+
+/// A place in the journal: everything up to and including it is on disk once it is committed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Position(pub u64);
+
+/// What reading a journal back found.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Recovery {
+    /// Length of the part that holds records; the caller cuts the file here and appends.
+    pub valid_bytes: usize,
+    /// Whether something that is no record followed: a write that the crash cut short.
+    pub torn: bool,
+    /// Records taken in.
+    pub records: usize,
+    /// Places before the last good record that hold none: the disk has lost something.
+    pub damaged: usize,
+}
+
+/// Records that wait for the disk, and how far the disk is.
+#[derive(Debug, Default)]
+pub(crate) struct Journal {
+    pending: Vec<u8>,
+    appended: u64,          // Number of the last record.
+    committed: u64,         // Invariant: committed <= in_flight <= appended.
+    in_flight: Option<u64>, // Last record of the batch that the caller is writing.
+    failed: bool,           // Once a write failed, only a whole new file can be trusted.
+}
+
+impl Journal {
+    pub(crate) fn starting_after(appended: u64) -> Self {
+        Self { appended, committed: appended, ..Self::default() }
+    }
+
+    /// Numbers the record's new state and queues it; the number is the position to wait for.
+    pub(crate) fn append(&mut self, record: &Record) -> u64 {
+        self.appended += 1;
+        // A failed journal takes no more: the image that replaces it will hold everything.
+        if !self.failed {
+            encode(&mut self.pending, record, self.appended);
+        }
+        self.appended
+    }
+
+    pub(crate) fn take_batch(&mut self, out: &mut Vec<u8>) -> Option<Position> {
+        if self.failed || self.pending.is_empty() || self.in_flight.is_some() {
+            return None;
+        }
+        out.append(&mut self.pending);
+        self.in_flight = Some(self.appended);
+        Some(Position(self.appended))
+    }
+
+    /// Starts a whole new file: what waits is part of it. `None`: a batch is in flight.
+    pub(crate) fn start_image(&mut self) -> Option<Position> {
+        if self.in_flight.is_some() {
+            return None;
+        }
+        self.pending.clear();
+        self.failed = false; // Records that follow belong behind the image.
+        self.in_flight = Some(self.appended);
+        Some(Position(self.appended))
+    }
+
+    pub(crate) fn handle_committed(&mut self, upto: Position) {
+        self.committed = self.committed.max(upto.0.min(self.appended));
+        self.in_flight = None;
+    }
+
+    pub(crate) fn handle_commit_failed(&mut self) {
+        self.pending.clear();
+        self.in_flight = None;
+        self.failed = true;
+    }
+
+    pub(crate) fn is_failed(&self) -> bool {
+        self.failed
+    }
+
+    pub(crate) fn committed(&self) -> Position {
+        Position(self.committed)
+    }
+
+    pub(crate) fn pending_bytes(&self) -> usize {
+        self.pending.len()
+    }
+}
+
+pub(crate) fn encode(out: &mut Vec<u8>, record: &Record, sequence: u64) {
+    let mut bytes = [0; RECORD_BYTES];
+    bytes[4] = VERSION;
+    bytes[5] = match record.state {
+        State::Bound => 1,
+        // An offer is not written; should one ever be, it must not come back as a lease.
+        State::Free | State::Offered => 2,
+        State::Quarantined => 3,
+    };
+    bytes[6] = if record.reserved { FLAG_RESERVED } else { 0 };
+    bytes[8..16].copy_from_slice(&sequence.to_le_bytes());
+    bytes[16..20].copy_from_slice(&record.address.to_le_bytes());
+    bytes[20..24].copy_from_slice(&record.network.to_le_bytes());
+    bytes[24..30].copy_from_slice(&record.mac.0);
+    bytes[32..40].copy_from_slice(&record.expires.to_le_bytes());
+    let crc = crc32c(&bytes[4..]);
+    bytes[..4].copy_from_slice(&crc.to_le_bytes());
+    out.extend_from_slice(&bytes);
+}
+
+/// Reads one record; `position` of the result is its number.
+fn decode(bytes: &[u8]) -> Option<Record> {
+    let bytes: &[u8; RECORD_BYTES] = bytes.try_into().ok()?;
+    if bytes[..4] != crc32c(&bytes[4..]).to_le_bytes() || bytes[4] != VERSION {
+        return None;
+    }
+    let u32_at =
+        |at: usize| u32::from_le_bytes([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]]);
+    let u64_at = |at: usize| u64::from(u32_at(at)) | u64::from(u32_at(at + 4)) << 32;
+    let mut record = Record::new(u32_at(16));
+    record.state = match bytes[5] {
+        1 => State::Bound,
+        2 => State::Free,
+        3 => State::Quarantined,
+        _ => return None,
+    };
+    record.reserved = bytes[6] & FLAG_RESERVED != 0;
+    record.position = u64_at(8);
+    record.network = u32_at(20);
+    record.mac = Mac([bytes[24], bytes[25], bytes[26], bytes[27], bytes[28], bytes[29]]);
+    record.expires = u64_at(32);
+    Some(record)
+}
+
+/// Reads a journal and shows each good record to `take` in the order written.
+///
+/// A damaged record in the middle is stepped over: what was acknowledged behind it must not be
+/// lost with it. Numbers must rise, so that remains of an older file are never taken in.
+pub(crate) fn replay(bytes: &[u8], mut take: impl FnMut(Record)) -> (Recovery, u64) {
+    let mut recovery = Recovery::default();
+    let mut sequence = 0;
+    let mut places = 0;
+    for place in bytes.chunks(RECORD_BYTES) {
+        places += 1;
+        let Some(record) = decode(place).filter(|it| sequence < it.position) else { continue };
+        sequence = record.position;
+        recovery.records += 1;
+        recovery.valid_bytes = places * RECORD_BYTES;
+        recovery.damaged = places - recovery.records;
+        take(record);
+    }
+    // Zeros are room that was allocated ahead, not a torn write.
+    recovery.torn = bytes[recovery.valid_bytes..].iter().any(|it| *it != 0);
+    (recovery, sequence)
+}
