@@ -180,7 +180,7 @@ fn what_is_held_back_still_fits_at_the_end() {
     let echo = request.option(code::RELAY_AGENT).unwrap();
     let mut out = Vec::new();
     let mut encoder = Encoder::new(&mut out, &Header::reply_to(&request), 548);
-    encoder.hold_back(echo.pieces().map(|it| it.len() + 2).sum());
+    encoder.hold_back(echo.echo_bytes());
     assert!(!encoder.option(code::MESSAGE, &[b'x'; 60]), "would take the echo's room");
     assert!(encoder.option(code::MESSAGE, &[b'x'; 30]));
     assert!(encoder.echo_held_back(code::RELAY_AGENT, &echo));

@@ -147,7 +147,7 @@ impl<'b> Encoder<'b> {
 
     /// Echoes an option of a request as it came.
     pub fn echo_held_back(&mut self, code: u8, value: &Value<'_, '_>) -> bool {
-        let held_back = value.pieces().map(|piece| piece.len() + 2).sum();
+        let held_back = value.echo_bytes();
         self.held_back = self.held_back.saturating_sub(held_back);
         if self.room() < held_back {
             return false;

@@ -21,6 +21,16 @@ impl<'a> Value<'_, 'a> {
         self.message.pieces(self.code)
     }
 
+    /// What echoing it takes, the heads of its pieces included.
+    #[must_use]
+    pub fn echo_bytes(&self) -> usize {
+        if self.split {
+            self.pieces().map(|piece| piece.len() + 2).sum()
+        } else {
+            self.first.len() + 2
+        }
+    }
+
     #[must_use]
     pub fn len(&self) -> usize {
         if self.split { self.pieces().map(<[u8]>::len).sum() } else { self.first.len() }
