@@ -1,8 +1,11 @@
 //! Relay's global ids: base64 of the type and the key, opaque to clients.
 
+use std::str::FromStr;
+
 use async_graphql::ID;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use ironherd_app::{Answer, CommandError};
 
 /// What a global id can point at. The name is the GraphQL type's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,6 +49,22 @@ impl Kind {
     }
 }
 
+impl Kind {
+    fn noun(self) -> &'static str {
+        match self {
+            Kind::Machine => "machine",
+            Kind::Subnet => "subnet",
+            Kind::Range => "address range",
+            Kind::Reservation => "reservation",
+            Kind::Image => "image",
+            Kind::Rack => "rack",
+            Kind::Event => "event",
+            Kind::Operation => "operation",
+            Kind::UserToken => "token",
+        }
+    }
+}
+
 /// Writes the global id of one object.
 pub(crate) fn encode(kind: Kind, key: &str) -> ID {
     ID(STANDARD.encode(format!("{}:{key}", kind.name())))
@@ -62,6 +81,21 @@ pub(crate) fn decode(id: &str) -> Option<(Kind, String)> {
 /// Reads the key of an object whose kind the field fixes. Other kinds are as unknown as no id.
 pub(crate) fn decode_as(kind: Kind, id: &str) -> Option<String> {
     decode(id).filter(|(found, _)| *found == kind).map(|(_, key)| key)
+}
+
+/// Reads an argument that must be the id of an object of one kind.
+///
+/// # Errors
+/// `NOT_FOUND` at `field`: a malformed id names nothing, like an id of something deleted.
+pub(crate) fn argument<T: FromStr>(kind: Kind, id: &str, field: &[&str]) -> Answer<T> {
+    let parsed = decode_as(kind, id).and_then(|key| key.parse().ok());
+    parsed.ok_or_else(|| not_found(kind, field))
+}
+
+/// The refusal of an id that names nothing.
+pub(crate) fn not_found(kind: Kind, field: &[&str]) -> CommandError {
+    let message = format!("There is no {} with this id.", kind.noun());
+    CommandError::refused("NOT_FOUND", field, message)
 }
 
 #[cfg(test)]

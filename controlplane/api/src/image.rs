@@ -1,13 +1,16 @@
 //! Files that machines boot from or get written to their disks.
 
 mod input;
+mod mutation;
+mod object;
 mod payload;
+mod query;
 
-use async_graphql::{Enum, ID, SimpleObject};
+use async_graphql::Enum;
 
-use crate::scalar::{At, Long};
-
-pub(crate) use self::input::ImageCreateInput;
+pub(crate) use self::mutation::ImageMutation;
+pub(crate) use self::object::Image;
+pub(crate) use self::query::ImageQuery;
 
 /// What an image is for.
 #[derive(Enum, Clone, Copy, Debug, PartialEq, Eq)]

@@ -16,7 +16,7 @@ pub(crate) struct LifecycleStep {
     to: MachineState,
 }
 
-#[derive(Default)]
+#[derive(Debug, Default)]
 pub(crate) struct LifecycleQuery;
 
 #[Object]

@@ -1,7 +1,13 @@
 //! Long-running requests.
 
-use async_graphql::{Enum, ID, SimpleObject};
+mod query;
 
+use async_graphql::{Context, Enum, ID, Object, Result, SimpleObject};
+
+pub(crate) use self::query::OperationQuery;
+use crate::id::{self, Kind};
+use crate::loader::{self, MachineById, StepsOf};
+use crate::machine::Machine;
 use crate::scalar::{At, Long};
 
 /// How a long-running request stands.
@@ -17,6 +23,10 @@ pub(crate) enum OperationState {
     /// A person aborted it, or asked for something else.
     Cancelled,
 }
+
+/// A long-running request.
+#[derive(Clone, Debug)]
+pub(crate) struct Operation(pub(crate) ironherd_app::Operation);
 
 /// One part of a long-running request.
 #[derive(SimpleObject, Clone, Debug)]
@@ -46,4 +56,88 @@ pub(crate) struct Progress {
     pub(crate) message: Option<String>,
     /// When the agent said so.
     pub(crate) at: At,
+}
+
+/// A long-running request.
+#[Object]
+impl Operation {
+    /// Global id.
+    pub(crate) async fn id(&self) -> ID {
+        id::encode(Kind::Operation, &self.0.id.to_text())
+    }
+
+    /// What was asked for: COMMISSION, DEPLOY, RELEASE or POWER.
+    async fn kind(&self) -> &str {
+        self.0.kind.as_str()
+    }
+
+    /// How it stands.
+    async fn state(&self) -> OperationState {
+        self.0.state.into()
+    }
+
+    /// The machine it is about; null once that is deleted.
+    async fn machine(&self, ctx: &Context<'_>) -> Result<Option<Machine>> {
+        Ok(loader::load(ctx, MachineById(self.0.machine_id)).await?.map(Machine))
+    }
+
+    /// The key that the caller gave.
+    async fn request_id(&self) -> Option<&str> {
+        self.0.request_id.as_deref()
+    }
+
+    /// When it began.
+    async fn created_at(&self) -> At {
+        self.0.created.into()
+    }
+
+    /// When it ended; null while it runs.
+    async fn finished_at(&self) -> Option<At> {
+        self.0.finished.map(Into::into)
+    }
+
+    /// When its current state gives up; null once it has ended.
+    async fn deadline(&self) -> Option<At> {
+        self.0.deadline.map(Into::into)
+    }
+
+    /// Why it failed.
+    async fn error(&self) -> Option<&str> {
+        self.0.error.as_deref()
+    }
+
+    /// Its parts so far, oldest first.
+    async fn steps(&self, ctx: &Context<'_>) -> Result<Vec<OperationStep>> {
+        let steps = loader::load(ctx, StepsOf(self.0.id)).await?.unwrap_or_default();
+        Ok(steps.into_iter().map(Into::into).collect())
+    }
+
+    /// How far its current part has come.
+    async fn progress(&self) -> Option<Progress> {
+        self.0.progress.clone().map(Into::into)
+    }
+}
+
+impl From<ironherd_app::OperationStep> for OperationStep {
+    fn from(it: ironherd_app::OperationStep) -> Self {
+        Self {
+            name: it.name,
+            started_at: it.started.into(),
+            finished_at: it.finished.map(Into::into),
+            error: it.error,
+        }
+    }
+}
+
+impl From<ironherd_domain::Progress> for Progress {
+    fn from(it: ironherd_domain::Progress) -> Self {
+        Self {
+            step: it.step,
+            percent: it.percent.map(i32::from),
+            bytes_done: it.bytes_done.map(Into::into),
+            bytes_total: it.bytes_total.map(Into::into),
+            message: it.message,
+            at: it.at.into(),
+        }
+    }
 }

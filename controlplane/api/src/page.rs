@@ -4,59 +4,44 @@ use async_graphql::connection::{Connection, Edge};
 use async_graphql::{Error, ErrorExtensions as _, OutputType, Result};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use ironherd_app::{PageRequest, Paged};
 
 /// Items of a page when the client names no number.
-pub(crate) const DEFAULT: usize = 50;
+const DEFAULT: u32 = 50;
 /// The most items of a page.
-pub(crate) const MAX: usize = 500;
+const MAX: u32 = 500;
 
-/// What one field of a list asks for.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Page {
-    pub(crate) limit: u32,
-    /// The key of the last item that the client has seen.
-    pub(crate) after: Option<String>,
+/// Checks the two arguments that every list takes.
+///
+/// # Errors
+/// An error with the code `BAD_INPUT` if `first` is outside 1..=500 or `after` is no cursor.
+pub(crate) fn request(first: Option<i32>, after: Option<&str>) -> Result<PageRequest> {
+    let in_range = |first: i32| u32::try_from(first).ok().filter(|it| (1..=MAX).contains(it));
+    let first = match first {
+        None => DEFAULT,
+        Some(first) => in_range(first)
+            .ok_or_else(|| bad_input(format!("`first` must be between 1 and {MAX}.")))?,
+    };
+    let known = |cursor| decode(cursor).ok_or_else(|| bad_input("`after` is no cursor.".into()));
+    Ok(PageRequest { first: Some(first), after: after.map(known).transpose()? })
 }
 
-impl Page {
-    /// Checks the two arguments that every list takes.
-    ///
-    /// # Errors
-    /// An error with the code `BAD_INPUT` if `first` is outside 1..=500 or `after` is no cursor.
-    pub(crate) fn parse(first: Option<i32>, after: Option<&str>) -> Result<Page> {
-        let limit = match first {
-            None => DEFAULT,
-            Some(first) => usize::try_from(first)
-                .ok()
-                .filter(|first| (1..=MAX).contains(first))
-                .ok_or_else(|| bad_input(format!("`first` must be between 1 and {MAX}.")))?,
-        };
-        let after = match after {
-            None => None,
-            Some(cursor) => {
-                Some(decode(cursor).ok_or_else(|| bad_input("`after` is not a cursor.".into()))?)
-            }
-        };
-        Ok(Page { limit: u32::try_from(limit).unwrap_or(u32::MAX), after })
-    }
-
-    /// Turns the rows of a page into a connection. `key` names each item within its list.
-    pub(crate) fn connection<T: OutputType>(
-        &self,
-        items: impl IntoIterator<Item = (String, T)>,
-        more: bool,
-    ) -> Connection<String, T> {
-        let mut connection = Connection::new(self.after.is_some(), more);
-        let edges = items.into_iter().map(|(key, item)| Edge::new(encode(&key), item));
-        connection.edges.extend(edges);
-        connection
-    }
+/// Turns a page of rows into a connection.
+pub(crate) fn connection<T, N: OutputType>(
+    request: &PageRequest,
+    page: Paged<T>,
+    node: impl Fn(T) -> N,
+) -> Connection<String, N> {
+    let mut connection = Connection::new(request.after.is_some(), page.has_next);
+    let edge = |(key, item): (String, T)| Edge::new(encode(&key), node(item));
+    connection.edges.extend(page.items.into_iter().map(edge));
+    connection
 }
 
 /// How much a list costs: as many times its items as it may return.
 pub(crate) fn complexity(first: Option<i32>, child: usize) -> usize {
-    let items = first.and_then(|first| usize::try_from(first).ok()).unwrap_or(DEFAULT);
-    1 + items.min(MAX) * child
+    let items = first.and_then(|first| u32::try_from(first).ok()).unwrap_or(DEFAULT).min(MAX);
+    usize::try_from(items).map_or(usize::MAX, |items| 1 + items * child)
 }
 
 fn encode(key: &str) -> String {
@@ -88,7 +73,7 @@ mod tests {
             (Some(-1), None),
         ];
         for (first, want) in rows {
-            let got = Page::parse(first, None).ok().map(|page| page.limit);
+            let got = request(first, None).ok().and_then(|page| page.first);
             assert_eq!(got, want, "first {first:?}");
         }
     }
@@ -96,8 +81,8 @@ mod tests {
     #[test]
     fn a_cursor_is_what_we_wrote() {
         let after = encode("node-1");
-        let page = Page::parse(None, Some(&after)).expect("a cursor of ours");
+        let page = request(None, Some(&after)).expect("a cursor of ours");
         assert_eq!(page.after.as_deref(), Some("node-1"));
-        assert!(Page::parse(None, Some("not base64!")).is_err());
+        assert!(request(None, Some("not base64!")).is_err());
     }
 }

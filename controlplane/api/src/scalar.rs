@@ -2,11 +2,13 @@
 
 use async_graphql::{InputValueError, InputValueResult, Scalar, ScalarType, Value};
 use chrono::{DateTime, SecondsFormat, Utc};
+use ironherd_domain::UnixMicros;
 
 /// An integer beyond 32 bits, sent as a JSON number: bytes, generations, sequences.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Long(pub(crate) i64);
 
+/// An integer beyond 32 bits, sent as a JSON number: bytes, generations, sequences.
 #[Scalar(name = "Long")]
 impl ScalarType for Long {
     fn parse(value: Value) -> InputValueResult<Self> {
@@ -42,6 +44,7 @@ impl Long {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct At(DateTime<Utc>);
 
+/// An instant in UTC, in the form of RFC 3339, e.g. `2026-03-01T12:30:00.250Z`.
 #[Scalar(name = "DateTime", specified_by_url = "https://www.rfc-editor.org/rfc/rfc3339")]
 impl ScalarType for At {
     fn parse(value: Value) -> InputValueResult<Self> {
@@ -56,10 +59,10 @@ impl ScalarType for At {
     }
 }
 
-impl At {
-    /// From microseconds since 1970. An instant outside the calendar shows as its start.
-    pub(crate) fn from_micros(micros: i64) -> At {
-        At(DateTime::from_timestamp_micros(micros).unwrap_or_default())
+impl From<UnixMicros> for At {
+    /// An instant outside the calendar shows as the start of 1970.
+    fn from(at: UnixMicros) -> At {
+        At(DateTime::from_timestamp_micros(at.0).unwrap_or_default())
     }
 }
 
@@ -69,7 +72,7 @@ mod tests {
 
     #[test]
     fn an_instant_is_written_in_utc_with_milliseconds() {
-        let at = At::from_micros(1_700_000_000_250_999);
+        let at = At::from(UnixMicros(1_700_000_000_250_999));
         assert_eq!(at.to_value(), Value::String("2023-11-14T22:13:20.250Z".to_owned()));
     }
 }

@@ -69,8 +69,9 @@ macro_rules! payload {
         }
 
         impl $payload {
-            pub(crate) fn done($( $field: $type ),*) -> Self {
-                Self { $( $field: Some($field), )* user_errors: Vec::new() }
+            /// It was done; these are its results.
+            pub(crate) fn done($( $field: impl Into<Option<$type>> ),*) -> Self {
+                Self { $( $field: $field.into(), )* user_errors: Vec::new() }
             }
         }
     };

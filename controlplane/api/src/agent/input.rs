@@ -1,6 +1,7 @@
 //! What agents and installed systems send.
 
 use async_graphql::InputObject;
+use ironherd_app as app;
 
 use crate::machine::hardware::Hardware;
 use crate::machine::state::PowerProtocol;
@@ -78,4 +79,42 @@ pub(crate) struct SystemReadyInput {
     /// The one-time token that it was installed with.
     #[graphql(secret)]
     pub(crate) token: String,
+}
+
+impl From<AgentHelloInput> for app::AgentHello {
+    fn from(it: AgentHelloInput) -> Self {
+        Self { boot_token: it.boot_token.into(), agent_version: it.agent_version }
+    }
+}
+
+impl From<AgentEnlistInput> for app::AgentEnlist {
+    fn from(it: AgentEnlistInput) -> Self {
+        let bmc = it.bmc.map(|it| app::BmcFound {
+            protocol: it.protocol.into(),
+            address: it.address,
+            username: it.username,
+            password: it.password.map(Into::into),
+        });
+        Self { hardware: it.hardware.into(), bmc }
+    }
+}
+
+impl From<AgentProgressInput> for app::AgentProgress {
+    fn from(it: AgentProgressInput) -> Self {
+        // Progress is for people to watch: a number beyond its bounds is left out, not refused.
+        let percent = it.percent.and_then(|it| u8::try_from(it).ok()).filter(|it| *it <= 100);
+        Self {
+            step: it.step,
+            percent,
+            bytes_done: it.bytes_done.and_then(Long::count),
+            bytes_total: it.bytes_total.and_then(Long::count),
+            message: it.message,
+        }
+    }
+}
+
+impl From<AgentFinishedInput> for app::AgentFinished {
+    fn from(it: AgentFinishedInput) -> Self {
+        Self { success: it.success, message: it.message }
+    }
 }

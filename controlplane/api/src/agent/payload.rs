@@ -74,3 +74,73 @@ impl std::fmt::Debug for AgentDeploy {
         out.debug_struct("AgentDeploy").field("sha256", &self.sha256).finish_non_exhaustive()
     }
 }
+
+payload! { "agentHello" => AgentHelloPayload {
+        /// The token for everything that follows.
+        session_token: String,
+        /// The machine; null while it is unknown.
+        machine_id: ID,
+        /// What the agent is there for.
+        task: AgentTaskKind,
+    }
+    AgentHelloUserError AgentHelloErrorCode {
+        /// The token is not one of ours.
+        TokenInvalid,
+        /// The token was used before.
+        TokenUsed,
+        /// The token belongs to an earlier boot of the machine.
+        TokenStale,
+    }
+}
+
+payload! { "agentEnlist" => AgentEnlistPayload {
+        /// What the agent shall do next.
+        next: AgentNext,
+    }
+    AgentEnlistUserError AgentEnlistErrorCode {
+        /// The agent was booted for something else.
+        WrongTask,
+    }
+}
+
+payload! { "agentCommissioned" => AgentCommissionedPayload {
+        /// What the agent shall do next.
+        next: AgentNext,
+    }
+    AgentCommissionedUserError AgentCommissionedErrorCode {
+        /// The agent was booted for something else.
+        WrongTask,
+    }
+}
+
+payload! { "agentProgress" => AgentProgressPayload {
+        /// What the agent shall do next.
+        next: AgentNext,
+    }
+    AgentProgressUserError AgentProgressErrorCode {
+        /// The agent was booted for something else.
+        WrongTask,
+    }
+}
+
+payload! { "agentFinished" => AgentFinishedPayload {
+        /// What the agent shall do next.
+        next: AgentNext,
+    }
+    AgentFinishedUserError AgentFinishedErrorCode {
+        /// The agent was booted for something else.
+        WrongTask,
+    }
+}
+
+payload! { "systemReady" => SystemReadyPayload {
+    }
+    SystemReadyUserError SystemReadyErrorCode {
+        /// The token is not one of ours.
+        TokenInvalid,
+        /// The token was used before.
+        TokenUsed,
+        /// The machine was deployed again since.
+        TokenStale,
+    }
+}

@@ -1,6 +1,8 @@
 //! What the image mutations take.
 
 use async_graphql::InputObject;
+use ironherd_app as app;
+use ironherd_app::CommandError;
 
 use super::ImageKind;
 use crate::scalar::Long;
@@ -20,4 +22,22 @@ pub(crate) struct ImageCreateInput {
     pub(crate) architecture: Option<String>,
     /// Bytes that a compressed disk image fills on the disk.
     pub(crate) disk_bytes: Option<Long>,
+}
+
+impl ImageCreateInput {
+    pub(super) fn parse(self) -> app::Answer<app::ImageCreate> {
+        Ok(app::ImageCreate {
+            name: self.name,
+            kind: self.kind.into(),
+            sha256: self.sha256,
+            size_bytes: count(self.size_bytes, "sizeBytes")?,
+            architecture: self.architecture,
+            disk_bytes: self.disk_bytes.map(|it| count(it, "diskBytes")).transpose()?,
+        })
+    }
+}
+
+fn count(number: Long, field: &str) -> app::Answer<u64> {
+    let message = "A number of bytes is not negative.";
+    number.count().ok_or_else(|| CommandError::refused("SIZE_INVALID", &["input", field], message))
 }

@@ -1,39 +1,39 @@
 //! What the agent found in a machine: the same shape going in and coming out.
 
 use async_graphql::{InputObject, SimpleObject};
+use ironherd_app as app;
 
 use super::state::FirmwareKind;
 use crate::scalar::Long;
+use crate::user_error::code_from_name;
 
 /// What the agent found in a machine.
 #[derive(SimpleObject, InputObject, Clone, Debug, Default)]
 #[graphql(input_name = "HardwareInput")]
 pub(crate) struct Hardware {
     /// The processor as it names itself.
-    pub(crate) cpu_model: Option<String>,
+    cpu_model: Option<String>,
     /// Number of processor packages.
-    pub(crate) cpu_sockets: Option<i32>,
+    cpu_sockets: Option<i32>,
     /// Number of cores over all sockets.
-    pub(crate) cpu_cores: Option<i32>,
+    cpu_cores: Option<i32>,
     /// Number of hardware threads over all cores.
-    pub(crate) cpu_threads: Option<i32>,
+    cpu_threads: Option<i32>,
     /// Main memory in bytes.
-    pub(crate) memory_bytes: Option<Long>,
-    /// Processor architecture: `amd64` or `arm64`.
-    pub(crate) architecture: Option<String>,
+    memory_bytes: Option<Long>,
     /// Who built the machine.
-    pub(crate) system: Option<HardwareSystem>,
+    system: Option<HardwareSystem>,
     /// The firmware that starts the machine.
-    pub(crate) firmware: Option<HardwareFirmware>,
+    firmware: Option<HardwareFirmware>,
     /// The disks, in the order of their names.
     #[graphql(default)]
-    pub(crate) disks: Vec<HardwareDisk>,
+    disks: Vec<HardwareDisk>,
     /// The network cards, in the order of their names.
     #[graphql(default)]
-    pub(crate) nics: Vec<HardwareNic>,
+    nics: Vec<HardwareNic>,
     /// The PCI devices, in the order of their addresses.
     #[graphql(default)]
-    pub(crate) pci: Vec<HardwarePci>,
+    pci: Vec<HardwarePci>,
 }
 
 /// Who built the machine, as its SMBIOS tables say.
@@ -41,13 +41,13 @@ pub(crate) struct Hardware {
 #[graphql(input_name = "HardwareSystemInput")]
 pub(crate) struct HardwareSystem {
     /// Manufacturer.
-    pub(crate) vendor: Option<String>,
+    vendor: Option<String>,
     /// Product name.
-    pub(crate) product: Option<String>,
+    product: Option<String>,
     /// Serial number.
-    pub(crate) serial: Option<String>,
+    serial: Option<String>,
     /// UUID in its text form.
-    pub(crate) uuid: Option<String>,
+    uuid: Option<String>,
 }
 
 /// The firmware that starts the machine.
@@ -55,13 +55,13 @@ pub(crate) struct HardwareSystem {
 #[graphql(input_name = "HardwareFirmwareInput")]
 pub(crate) struct HardwareFirmware {
     /// BIOS or UEFI, as this boot went.
-    pub(crate) kind: Option<FirmwareKind>,
+    kind: Option<FirmwareKind>,
     /// Who wrote it.
-    pub(crate) vendor: Option<String>,
+    vendor: Option<String>,
     /// Its version.
-    pub(crate) version: Option<String>,
+    version: Option<String>,
     /// Its release date, as it writes it.
-    pub(crate) date: Option<String>,
+    date: Option<String>,
 }
 
 /// One disk.
@@ -69,19 +69,19 @@ pub(crate) struct HardwareFirmware {
 #[graphql(input_name = "HardwareDiskInput")]
 pub(crate) struct HardwareDisk {
     /// The kernel's name, e.g. `sda` or `nvme0n1`.
-    pub(crate) name: String,
+    name: String,
     /// Model as the disk names itself.
-    pub(crate) model: Option<String>,
+    model: Option<String>,
     /// Serial number.
-    pub(crate) serial: Option<String>,
+    serial: Option<String>,
     /// Capacity in bytes.
-    pub(crate) size_bytes: Option<Long>,
+    size_bytes: Long,
     /// Whether it has turning platters.
-    pub(crate) rotational: Option<bool>,
+    rotational: Option<bool>,
     /// How it is attached, e.g. `nvme`, `sata`, `virtio`.
-    pub(crate) transport: Option<String>,
+    transport: Option<String>,
     /// A name that stays the same over reboots, e.g. a `/dev/disk/by-id` path.
-    pub(crate) path: Option<String>,
+    path: Option<String>,
 }
 
 /// One network card.
@@ -89,17 +89,17 @@ pub(crate) struct HardwareDisk {
 #[graphql(input_name = "HardwareNicInput")]
 pub(crate) struct HardwareNic {
     /// The kernel's name, e.g. `enp1s0`.
-    pub(crate) name: String,
+    name: String,
     /// Its permanent MAC address.
-    pub(crate) mac_address: String,
+    mac_address: String,
     /// The kernel module that drives it.
-    pub(crate) driver: Option<String>,
+    driver: Option<String>,
     /// Whether a cable with a live other end is plugged in.
-    pub(crate) link_up: Option<bool>,
+    link_up: Option<bool>,
     /// Speed in megabits per second.
-    pub(crate) speed_mbps: Option<i32>,
+    speed_mbps: Option<i32>,
     /// Where it sits on the PCI bus.
-    pub(crate) pci_address: Option<String>,
+    pci_address: Option<String>,
 }
 
 /// One PCI device.
@@ -107,13 +107,91 @@ pub(crate) struct HardwareNic {
 #[graphql(input_name = "HardwarePciInput")]
 pub(crate) struct HardwarePci {
     /// Bus address, e.g. `0000:01:00.0`.
-    pub(crate) address: String,
+    address: String,
     /// Vendor id, four hexadecimal digits.
-    pub(crate) vendor_id: Option<String>,
+    vendor_id: String,
     /// Device id, four hexadecimal digits.
-    pub(crate) device_id: Option<String>,
+    device_id: String,
     /// Class, e.g. `020000` for Ethernet.
-    pub(crate) class: Option<String>,
+    class: Option<String>,
     /// The kernel module that drives it.
-    pub(crate) driver: Option<String>,
+    driver: Option<String>,
+}
+
+impl From<app::Hardware> for Hardware {
+    fn from(it: app::Hardware) -> Self {
+        Self {
+            cpu_model: it.cpu_model,
+            cpu_sockets: it.cpu_sockets.map(shown),
+            cpu_cores: it.cpu_cores.map(shown),
+            cpu_threads: it.cpu_threads.map(shown),
+            memory_bytes: it.memory_bytes.map(Into::into),
+            system: Some(it.system.into()),
+            firmware: Some(it.firmware.into()),
+            disks: it.disks.into_iter().map(Into::into).collect(),
+            nics: it.nics.into_iter().map(Into::into).collect(),
+            pci: it.pci.into_iter().map(Into::into).collect(),
+        }
+    }
+}
+
+impl From<Hardware> for app::Hardware {
+    fn from(it: Hardware) -> Self {
+        Self {
+            cpu_model: it.cpu_model,
+            cpu_sockets: it.cpu_sockets.and_then(taken),
+            cpu_cores: it.cpu_cores.and_then(taken),
+            cpu_threads: it.cpu_threads.and_then(taken),
+            memory_bytes: it.memory_bytes.and_then(Long::count),
+            system: it.system.unwrap_or_default().into(),
+            firmware: it.firmware.unwrap_or_default().into(),
+            disks: it.disks.into_iter().map(Into::into).collect(),
+            nics: it.nics.into_iter().map(Into::into).collect(),
+            pci: it.pci.into_iter().map(Into::into).collect(),
+        }
+    }
+}
+
+/// GraphQL's `Int` is signed; no machine has 2^31 of anything that is counted so.
+fn shown(count: u32) -> i32 {
+    i32::try_from(count).unwrap_or(i32::MAX)
+}
+
+/// What an agent cannot have counted is as good as unknown.
+fn taken(count: i32) -> Option<u32> {
+    u32::try_from(count).ok()
+}
+
+/// Writes both directions between two structs whose fields have the same names.
+macro_rules! both_ways {
+    ($ours:ident = $theirs:ident { $($same:ident),* } $( $field:ident: $out:expr, $in:expr; )*) => {
+        impl From<app::$theirs> for $ours {
+            fn from(it: app::$theirs) -> Self {
+                Self { $($same: it.$same,)* $($field: $out(it.$field),)* }
+            }
+        }
+
+        impl From<$ours> for app::$theirs {
+            fn from(it: $ours) -> Self {
+                Self { $($same: it.$same,)* $($field: $in(it.$field),)* }
+            }
+        }
+    };
+}
+
+both_ways! { HardwareSystem = System { vendor, product, serial, uuid } }
+both_ways! { HardwareFirmware = Firmware { vendor, version, date }
+    kind: |kind: Option<String>| kind.as_deref().and_then(code_from_name),
+        |kind: Option<FirmwareKind>| kind.map(|it| domain_firmware(it).as_str().to_owned());
+}
+both_ways! { HardwareDisk = Disk { name, model, serial, rotational, transport, path }
+    size_bytes: Long::from, |bytes: Long| bytes.count().unwrap_or(0);
+}
+both_ways! { HardwareNic = NicHardware { name, mac_address, driver, link_up, pci_address }
+    speed_mbps: |it: Option<u32>| it.map(shown), |it: Option<i32>| it.and_then(taken);
+}
+both_ways! { HardwarePci = PciDevice { address, vendor_id, device_id, class, driver } }
+
+fn domain_firmware(kind: FirmwareKind) -> ironherd_domain::FirmwareKind {
+    kind.into()
 }

@@ -1,8 +1,10 @@
 //! What the machine mutations take.
 
 use async_graphql::{ID, InputObject};
+use ironherd_app as app;
 
 use super::state::{BootDevice, EraseMode, MachineState, PowerAction, PowerProtocol};
+use crate::id::{self, Kind};
 
 /// Which machines a list shows. Conditions add up; an absent one holds for all.
 #[derive(InputObject, Debug, Default)]
@@ -100,4 +102,56 @@ pub(crate) struct MachinePowerInput {
     pub(crate) action: PowerAction,
     /// What to start from when switched on; as the machine's state wants it when absent.
     pub(crate) boot_device: Option<BootDevice>,
+}
+
+impl From<PowerInput> for app::PowerInput {
+    fn from(it: PowerInput) -> Self {
+        Self {
+            protocol: it.protocol.into(),
+            address: it.address,
+            username: it.username,
+            password: it.password.map(Into::into),
+        }
+    }
+}
+
+impl From<MachineCreateInput> for app::MachineCreate {
+    fn from(it: MachineCreateInput) -> Self {
+        Self {
+            hostname: it.hostname,
+            mac_addresses: it.mac_addresses,
+            architecture: it.architecture,
+            power: it.power.map(Into::into),
+            commission: it.commission.unwrap_or(false),
+        }
+    }
+}
+
+impl From<MachineUpdateInput> for app::MachineUpdate {
+    fn from(it: MachineUpdateInput) -> Self {
+        Self { hostname: it.hostname, power: it.power.map(Into::into), kernel_args: it.kernel_args }
+    }
+}
+
+impl MachineDeployInput {
+    pub(super) fn parse(self) -> app::Answer<app::MachineDeploy> {
+        Ok(app::MachineDeploy {
+            image_id: id::argument(Kind::Image, &self.image_id, &["input", "imageId"])?,
+            ssh_keys: self.ssh_keys.unwrap_or_default(),
+            user_data: self.user_data,
+            request_id: self.request_id,
+        })
+    }
+}
+
+impl From<MachineReleaseInput> for app::MachineRelease {
+    fn from(it: MachineReleaseInput) -> Self {
+        Self { erase: it.erase.unwrap_or(EraseMode::Quick).into(), request_id: it.request_id }
+    }
+}
+
+impl From<MachinePowerInput> for app::MachinePower {
+    fn from(it: MachinePowerInput) -> Self {
+        Self { action: it.action.into(), boot_device: it.boot_device.map(Into::into) }
+    }
 }

@@ -47,8 +47,8 @@ impl RackDelta {
         let kept: HashSet<&str> = new.machines.iter().map(|it| it.id.as_str()).collect();
         let changed = new.machines.iter().filter(|it| known.get(it.id.as_str()) != Some(it));
         let removed = old.machines.iter().filter(|it| !kept.contains(it.id.as_str()));
-        let subnets = (old.subnets != new.subnets)
-            .then(|| new.subnets.iter().map(Into::into).collect());
+        let subnets =
+            (old.subnets != new.subnets).then(|| new.subnets.iter().map(Into::into).collect());
         let files = (old.files != new.files).then(|| new.files.iter().map(Into::into).collect());
         Self {
             generation: new.generation.into(),
@@ -115,11 +115,7 @@ impl From<&snapshot::Machine> for RackMachine {
 
 impl From<&snapshot::BootFile> for RackFile {
     fn from(it: &snapshot::BootFile) -> Self {
-        Self {
-            name: it.name.clone(),
-            sha256: it.sha256.clone(),
-            size_bytes: it.size_bytes.into(),
-        }
+        Self { name: it.name.clone(), sha256: it.sha256.clone(), size_bytes: it.size_bytes.into() }
     }
 }
 

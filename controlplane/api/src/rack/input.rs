@@ -1,6 +1,8 @@
 //! What racks send.
 
 use async_graphql::InputObject;
+use ironherd_app as app;
+use ironherd_app::CommandError;
 
 use super::LeaseState;
 use crate::machine::state::BootStage;
@@ -60,4 +62,51 @@ pub(crate) struct RackBootEventInput {
     pub(crate) stage: BootStage,
     /// What exactly was asked for, for a person to read.
     pub(crate) detail: String,
+}
+
+impl From<RackRegisterInput> for app::RackRegister {
+    fn from(it: RackRegisterInput) -> Self {
+        Self { name: it.name, version: it.version, addresses: it.addresses }
+    }
+}
+
+impl RackReportInput {
+    pub(super) fn parse(self) -> app::Answer<app::RackReport> {
+        Ok(app::RackReport {
+            epoch: count(self.epoch, "epoch")?,
+            sequence: count(self.sequence, "sequence")?,
+            snapshot_generation: count(self.snapshot_generation, "snapshotGeneration")?,
+            leases: self.leases.into_iter().map(Into::into).collect(),
+            boot_events: self.boot_events.into_iter().map(Into::into).collect(),
+        })
+    }
+}
+
+fn count(number: Long, field: &str) -> app::Answer<u64> {
+    let message = "This number is not negative.";
+    number.count().ok_or_else(|| CommandError::refused("INVALID", &["input", field], message))
+}
+
+impl From<RackLeaseInput> for app::RackLease {
+    fn from(it: RackLeaseInput) -> Self {
+        Self {
+            address: it.address,
+            mac_address: it.mac_address,
+            hostname: it.hostname,
+            state: it.state.into(),
+            started_unix_seconds: it.started_at.0,
+            expires_unix_seconds: it.expires_at.0,
+        }
+    }
+}
+
+impl From<RackBootEventInput> for app::RackBootEvent {
+    fn from(it: RackBootEventInput) -> Self {
+        Self {
+            at_unix_ms: it.at.0,
+            mac_address: it.mac_address,
+            stage: it.stage.into(),
+            detail: it.detail,
+        }
+    }
 }

@@ -1,6 +1,9 @@
 //! What the subnet mutations take.
 
 use async_graphql::{ID, InputObject, MaybeUndefined};
+use ironherd_app as app;
+
+use crate::id::{self, Kind};
 
 /// A network that racks answer for.
 #[derive(InputObject, Debug)]
@@ -64,4 +67,54 @@ pub(crate) struct ReservationCreateInput {
     pub(crate) address: Option<String>,
     /// The hostname told along with the address.
     pub(crate) hostname: Option<String>,
+}
+
+impl From<SubnetCreateInput> for app::SubnetCreate {
+    fn from(it: SubnetCreateInput) -> Self {
+        Self {
+            name: it.name,
+            cidr: it.cidr,
+            gateway: it.gateway,
+            dns_servers: it.dns_servers.unwrap_or_default(),
+            ntp_servers: it.ntp_servers.unwrap_or_default(),
+            domain: it.domain,
+            mtu: it.mtu.map(Into::into),
+            lease_seconds: it.lease_seconds.map(Into::into),
+        }
+    }
+}
+
+impl From<SubnetUpdateInput> for app::SubnetUpdate {
+    fn from(it: SubnetUpdateInput) -> Self {
+        Self {
+            name: it.name,
+            gateway: it.gateway.into(),
+            dns_servers: it.dns_servers,
+            ntp_servers: it.ntp_servers,
+            domain: it.domain.into(),
+            mtu: it.mtu.map_value(Into::into).into(),
+            lease_seconds: it.lease_seconds.map(Into::into),
+        }
+    }
+}
+
+impl RangeCreateInput {
+    pub(super) fn parse(self) -> app::Answer<app::RangeCreate> {
+        Ok(app::RangeCreate {
+            subnet_id: id::argument(Kind::Subnet, &self.subnet_id, &["input", "subnetId"])?,
+            first: self.first,
+            last: self.last,
+        })
+    }
+}
+
+impl ReservationCreateInput {
+    pub(super) fn parse(self) -> app::Answer<app::ReservationCreate> {
+        Ok(app::ReservationCreate {
+            subnet_id: id::argument(Kind::Subnet, &self.subnet_id, &["input", "subnetId"])?,
+            mac_address: self.mac_address,
+            address: self.address,
+            hostname: self.hostname,
+        })
+    }
 }

@@ -1,0 +1,17 @@
+//! Racks: what they ask for and what they report.
+
+mod convert;
+mod input;
+mod lease;
+mod mutation;
+mod object;
+mod payload;
+mod query;
+pub(crate) mod snapshot;
+mod subscription;
+
+pub(crate) use self::lease::LeaseState;
+pub(crate) use self::mutation::RackMutation;
+pub(crate) use self::object::Rack;
+pub(crate) use self::query::RackQuery;
+pub(crate) use self::subscription::RackSubscription;

@@ -1,0 +1,72 @@
+//! What holds for the whole region.
+
+use async_graphql::{Context, InputObject, Object, Result, SimpleObject};
+
+use crate::answer::app;
+use crate::user_error::payload;
+use crate::{access, answer};
+
+/// What holds for the whole region.
+#[derive(SimpleObject, Clone, Debug)]
+pub(crate) struct Settings {
+    /// Whether unknown machines that boot from the network are taken in.
+    enlist: bool,
+    /// Arguments for every kernel that racks boot.
+    ephemeral_kernel_args: String,
+}
+
+/// What to change. What is absent stays.
+#[derive(InputObject, Debug)]
+pub(crate) struct SettingsUpdateInput {
+    /// Whether unknown machines that boot from the network are taken in.
+    enlist: Option<bool>,
+    /// Arguments for every kernel that racks boot, e.g. `console=ttyS0,115200`.
+    ephemeral_kernel_args: Option<String>,
+}
+
+payload! { "settingsUpdate" => SettingsPayload {
+        /// The settings as they are now.
+        settings: Settings,
+    }
+    SettingsUpdateUserError SettingsUpdateErrorCode {
+        /// The kernel arguments cannot be used as they are.
+        KernelArgsInvalid,
+    }
+}
+
+impl From<ironherd_app::Settings> for Settings {
+    fn from(it: ironherd_app::Settings) -> Self {
+        Self { enlist: it.enlist, ephemeral_kernel_args: it.ephemeral_kernel_args }
+    }
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct SettingsQuery;
+
+#[Object]
+impl SettingsQuery {
+    /// What holds for the whole region.
+    async fn settings(&self, ctx: &Context<'_>) -> Result<Settings> {
+        let actor = access::user(ctx)?;
+        Ok(answer::query(app(ctx).settings(actor).await)?.into())
+    }
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct SettingsMutation;
+
+#[Object]
+impl SettingsMutation {
+    /// Changes what holds for the whole region.
+    async fn settings_update(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "What to change.")] input: SettingsUpdateInput,
+    ) -> Result<SettingsPayload> {
+        let actor = access::user(ctx)?;
+        let SettingsUpdateInput { enlist, ephemeral_kernel_args } = input;
+        let input = ironherd_app::SettingsUpdate { enlist, ephemeral_kernel_args };
+        let settings = app(ctx).settings_update(actor, input).await;
+        answer::mutation(settings, |it| SettingsPayload::done(Settings::from(it)))
+    }
+}

@@ -1,0 +1,41 @@
+//! Looking subnets up.
+
+use async_graphql::connection::Connection;
+use async_graphql::{Context, ID, Object, Result};
+
+use super::Subnet;
+use crate::answer::app;
+use crate::id::{self, Kind};
+use crate::page;
+use crate::{access, answer};
+
+#[derive(Debug, Default)]
+pub(crate) struct SubnetQuery;
+
+#[Object]
+impl SubnetQuery {
+    /// One subnet; null if there is no such subnet.
+    async fn subnet(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Its id.")] id: ID,
+    ) -> Result<Option<Subnet>> {
+        let actor = access::user(ctx)?;
+        let Ok(id) = id::argument(Kind::Subnet, &id, &["id"]) else { return Ok(None) };
+        Ok(answer::query(app(ctx).subnet(actor, id).await)?.map(Subnet))
+    }
+
+    /// The subnets, oldest first.
+    #[graphql(complexity = "page::complexity(first, child_complexity)")]
+    async fn subnets(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "How many at most: 1 to 500, 50 when absent.")] first: Option<i32>,
+        #[graphql(desc = "The cursor that the last page ended with.")] after: Option<String>,
+    ) -> Result<Connection<String, Subnet>> {
+        let actor = access::user(ctx)?;
+        let page = page::request(first, after.as_deref())?;
+        let subnets = answer::query(app(ctx).subnets(actor, &page).await)?;
+        Ok(page::connection(&page, subnets, Subnet))
+    }
+}
