@@ -1,12 +1,25 @@
 //! The DHCPv4 server: full service on port 67, and the proxyDHCP answer on port 4011.
 
+mod answer;
+mod decide;
+mod destination;
+mod outbox;
+mod recent;
+mod request;
+
+use std::collections::VecDeque;
 use std::net::{Ipv4Addr, SocketAddrV4};
 use std::time::Duration;
 
-use ironherd_leases::{Position, Table};
+use ironherd_leases::{Lease, Position, Table};
 use ironherd_snapshot::{Index, Mac};
 
-use crate::{DropReason, Event, Instant, Link, Now};
+use self::outbox::Outbox;
+use self::recent::Recent;
+use self::request::Request;
+use crate::{
+    DropCounters, DropReason, Event, Instant, LeaseChange, LeaseEvent, Link, Now, UnixSeconds,
+};
 
 /// The port a datagram came in on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,9 +42,15 @@ pub struct Reply {
 pub enum Destination {
     Unicast(SocketAddrV4),
     /// To 255.255.255.255, and to everyone on the link layer too.
-    Broadcast { port: u16 },
+    Broadcast {
+        port: u16,
+    },
     /// To a client that cannot answer ARP yet: the frame must name its card.
-    Frame { mac: Mac, address: Ipv4Addr, port: u16 },
+    Frame {
+        mac: Mac,
+        address: Ipv4Addr,
+        port: u16,
+    },
 }
 
 /// Bounds and waits. The default suits a rack of a few thousand machines.
@@ -58,15 +77,39 @@ impl Default for Config {
     }
 }
 
+/// Journal bytes that may wait for the disk before new leases are refused.
+const PENDING_BYTES_MAX: usize = 16 << 20;
+/// Leases ended in one call: a storm of them must not hold up the packets.
+const EXPIRIES_MAX: usize = 1024;
+
+/// One shard's DHCP server: its leases, and what waits to be sent.
+///
+/// An ACK is ready only once its lease is on disk; everything else is ready at once.
 #[derive(Debug)]
 pub struct Server {
+    config: Config,
     leases: Table,
+    outbox: Outbox,
+    recent: Recent,
+    events: VecDeque<Event>,
+    events_lost: u64,
+    withdrawn: DropCounters,
+    now: Now, // What the caller last said.
 }
 
 impl Server {
     #[must_use]
-    pub fn new(_config: Config, leases: Table) -> Self {
-        Self { leases }
+    pub fn new(config: Config, leases: Table) -> Self {
+        Self {
+            config,
+            leases,
+            outbox: Outbox::default(),
+            recent: Recent::new(),
+            events: VecDeque::new(),
+            events_lost: 0,
+            withdrawn: DropCounters::new(),
+            now: Now::default(),
+        }
     }
 
     /// Decides one datagram. `Ok`: answered, or taken in and in need of no answer.
@@ -75,19 +118,41 @@ impl Server {
     /// The one reason why nothing is sent, for the caller to count.
     pub fn handle_datagram(
         &mut self,
-        _snapshot: &Index,
-        _port: ServerPort,
-        _source: SocketAddrV4,
-        _link: &Link,
-        _payload: &[u8],
-        _now: Now,
+        snapshot: &Index,
+        port: ServerPort,
+        source: SocketAddrV4,
+        link: &Link,
+        payload: &[u8],
+        now: Now,
     ) -> Result<(), DropReason> {
-        Err(DropReason::DhcpMalformed)
+        self.now = now;
+        let request = Request::parse(snapshot, source, link, payload)?;
+        self.make_room(&request)?;
+        self.leases.follow(snapshot);
+        match port {
+            ServerPort::Dhcp67 => self.decide(&request),
+            ServerPort::Proxy4011 => self.decide_proxy(&request),
+        }
+    }
+
+    /// Overload drops repeats before first contacts: whoever was heard once gets its answer yet,
+    /// a machine that was never heard waits seconds for its next try.
+    fn make_room(&mut self, request: &Request<'_>) -> Result<(), DropReason> {
+        let repeated = self.recent.note(request.mac, request.message.xid(), self.now.instant);
+        let waiting = self.outbox.len();
+        let full = self.config.replies_max <= waiting;
+        if full || PENDING_BYTES_MAX < self.leases.pending_bytes() {
+            return Err(DropReason::DhcpBacklog);
+        }
+        if repeated && self.config.replies_max / 2 < waiting {
+            return Err(DropReason::DhcpRepeat);
+        }
+        Ok(())
     }
 
     /// The next reply whose lease is on disk (or needs none); `out` becomes its payload.
-    pub fn poll_reply(&mut self, _out: &mut Vec<u8>) -> Option<Reply> {
-        None
+    pub fn poll_reply(&mut self, out: &mut Vec<u8>) -> Option<Reply> {
+        self.outbox.take_ready(out)
     }
 
     /// Appends to `out` what the journal shall take next. `None`: nothing waits, or a batch is
@@ -103,30 +168,81 @@ impl Server {
         self.leases.take_compaction(out)
     }
 
-    /// Everything up to `upto` is on disk.
+    /// Everything up to `upto` is on disk: the replies that waited for it are ready.
     pub fn handle_committed(&mut self, upto: Position) {
         self.leases.handle_committed(upto);
+        while let Some(waiting) = self.outbox.take_committed(self.leases.committed()) {
+            // Released or declined meanwhile: the ACK would promise the address again.
+            let promised = self.leases.lease_at(waiting.address);
+            if promised.is_some_and(|it| it.mac == waiting.mac && it.position == waiting.position) {
+                if let Some(event) = waiting.event {
+                    self.push_event(event);
+                }
+                self.outbox.push_ready(waiting.reply, waiting.payload);
+            } else {
+                self.withdrawn.count(DropReason::DhcpSuperseded);
+            }
+        }
     }
 
     /// The batch in flight could not be written: no lease is granted until a compaction succeeds.
     pub fn handle_commit_failed(&mut self) {
         self.leases.handle_commit_failed();
+        self.withdrawn.add(DropReason::DhcpJournal, self.outbox.clear_waiting());
+        self.push_event(Event::JournalFailed);
     }
 
     pub fn poll_event(&mut self) -> Option<Event> {
-        None
+        self.events.pop_front()
     }
 
+    /// When [`Self::handle_timeouts`] shall be called next.
     #[must_use]
     pub fn next_deadline(&self) -> Option<Instant> {
-        None
+        let seconds = self.leases.next_expiry()?.saturating_sub(self.now.wall.0);
+        Some(self.now.instant + Duration::from_secs(seconds))
     }
 
-    pub fn handle_timeouts(&mut self, _now: Now) {}
+    pub fn handle_timeouts(&mut self, now: Now) {
+        self.now = now;
+        for _ in 0..EXPIRIES_MAX {
+            let Some(lease) = self.leases.expire(now.wall.0) else { break };
+            self.push_lease_event(LeaseChange::Expired, &lease, None);
+        }
+    }
 
     /// The lease table, for metrics and reports.
     #[must_use]
     pub fn leases(&self) -> &Table {
         &self.leases
     }
+
+    /// Replies that were accepted and then not sent, because their lease could not be promised.
+    #[must_use]
+    pub fn withdrawn(&self) -> &DropCounters {
+        &self.withdrawn
+    }
+
+    /// Events that nobody fetched in time.
+    #[must_use]
+    pub fn events_lost(&self) -> u64 {
+        self.events_lost
+    }
+
+    fn push_event(&mut self, event: Event) {
+        if self.config.events_max <= self.events.len() {
+            self.events.pop_front();
+            self.events_lost += 1;
+        }
+        self.events.push_back(event);
+    }
+
+    fn push_lease_event(&mut self, change: LeaseChange, lease: &Lease, hostname: Option<String>) {
+        self.push_event(lease_event(change, lease, hostname));
+    }
+}
+
+fn lease_event(change: LeaseChange, lease: &Lease, hostname: Option<String>) -> Event {
+    let (address, mac, expires) = (lease.address, lease.mac, UnixSeconds(lease.expires));
+    Event::Lease(LeaseEvent { change, address, mac, expires, hostname })
 }

@@ -44,6 +44,8 @@ drop_reasons! {
     DhcpRepeat => "dhcp_repeat",
     /// The lease journal cannot be written: granting would promise what a crash forgets.
     DhcpJournal => "dhcp_journal",
+    /// The lease was given up or renewed while its ACK waited for the disk.
+    DhcpSuperseded => "dhcp_superseded",
     /// Something other than a boot client's request on port 4011.
     DhcpNotBooting => "dhcp_not_booting",
     /// A reply that could go nowhere: no usable address or card to send it to.
