@@ -110,8 +110,7 @@ mod tests {
         let file = tempfile::NamedTempFile::new().unwrap();
         std::fs::write(file.path(), vec![0xAA; usize::try_from(SIZE).unwrap()]).unwrap();
         let disk = Disk { name: "sda".to_owned(), size_bytes: SIZE, ..Disk::default() };
-        let device =
-            BlockDevice { disk, removable: false, read_only: false, sector_bytes: 512 };
+        let device = BlockDevice { disk, removable: false, read_only: false, sector_bytes: 512 };
         (file, device)
     }
 

@@ -111,13 +111,14 @@ impl Gateway {
         document: Document,
         input: &impl Serialize,
     ) -> Result<T, CallError> {
-        let body = json!({ "query": document.text, "variables": { "input": input } });
-        let mut request = self.http.post(&self.url);
+        let body = json!({ "query": document.text, "variables": { "input": input } }).to_string();
+        let request = self.http.post(&self.url);
+        let mut request = request.header("Content-Type", "application/json");
         if let Some(token) = &self.session {
             request = request.header("Authorization", format!("Bearer {token}"));
         }
         let mut response =
-            request.send_json(&body).map_err(|error| CallError::Away(error.to_string()))?;
+            request.send(&body).map_err(|error| CallError::Away(error.to_string()))?;
         let status = response.status().as_u16();
         let text = response
             .body_mut()
@@ -151,9 +152,10 @@ fn read_answer<T: DeserializeOwned>(field: &str, status: u16, text: &str) -> Res
     }
     let data = body.as_ref().and_then(|it| it.get("data")).and_then(|it| it.get(field));
     match data {
-        Some(value) if !value.is_null() => T::deserialize(value)
-            .map_err(|error| CallError::Broken(format!("{field}: {error}"))),
-        // A fault inside the region (data null, errors given) may pass; a refused document does not.
+        Some(value) if !value.is_null() => {
+            T::deserialize(value).map_err(|error| CallError::Broken(format!("{field}: {error}")))
+        }
+        // A fault inside the region may pass; a document it cannot read stays unreadable.
         _ if code == "INTERNAL" => Err(CallError::Away(format!("{field}: {message}"))),
         _ => Err(CallError::Broken(format!("{field}: HTTP {status}: {message}"))),
     }

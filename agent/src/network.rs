@@ -138,8 +138,8 @@ fn wait_for_lease(cards: &[String]) -> Result<(), String> {
             Some((card.clone(), text.trim().to_owned()))
         })
     });
-    let (card, address) = lease
-        .ok_or_else(|| format!("no DHCP answer on {} for five minutes", cards.join(", ")))?;
+    let (card, address) =
+        lease.ok_or_else(|| format!("no DHCP answer on {} for five minutes", cards.join(", ")))?;
     say(&format!("{card} has {address}"));
     Ok(())
 }

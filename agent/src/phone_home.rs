@@ -77,6 +77,7 @@ mod tests {
             let mut buffer = [0; 4096];
             while !asked.ends_with(b"}}") {
                 let n = stream.read(&mut buffer).unwrap();
+                assert!(n != 0, "the request was cut: {}", String::from_utf8_lossy(&asked));
                 asked.extend_from_slice(&buffer[..n]);
             }
             let length = body.len();

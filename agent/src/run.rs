@@ -126,11 +126,7 @@ fn report_failure(gateway: &Gateway, message: &str) -> Result<Next, String> {
     })
 }
 
-fn enlist(
-    gateway: &Gateway,
-    progress: &Progress,
-    document: Document,
-) -> Result<Next, TaskError> {
+fn enlist(gateway: &Gateway, progress: &Progress, document: Document) -> Result<Next, TaskError> {
     let root = Path::new("/");
     progress.step("Taking stock of the hardware");
     settle_disks(root);

@@ -10,7 +10,10 @@ use crate::inventory::{BlockDevice, natural_key};
 /// The rule: of the disks that are neither removable nor write-protected and hold the image, the
 /// first by name (`nvme0n1` before `sda` before `vda`, numbers as numbers). USB disks and MMC
 /// chips come last, because servers carry them for other ends.
-pub(super) fn choose(disks: &[BlockDevice], image_bytes: Option<u64>) -> Result<BlockDevice, String> {
+pub(super) fn choose(
+    disks: &[BlockDevice],
+    image_bytes: Option<u64>,
+) -> Result<BlockDevice, String> {
     let rank = |it: &BlockDevice| match it.disk.transport.as_deref() {
         Some("usb") => 2,
         Some("mmc") => 1,
@@ -68,13 +71,13 @@ mod tests {
 
     #[test]
     fn the_first_fitting_disk_by_name_wins() {
-        let rows: [(&[(&str, u64, &str)], Option<&str>); 6] = [
-            (&[("sdb", 100, "sata"), ("sda", 100, "sata")], Some("sda")),
-            (&[("sda", 1, "sata"), ("sdb", 100, "sata")], Some("sdb")),
-            (&[("sda", 100, "usb"), ("sdb", 100, "sata")], Some("sdb")),
-            (&[("nvme10n1", 100, "nvme"), ("nvme9n1", 100, "nvme")], Some("nvme9n1")),
-            (&[("mmcblk0", 100, "mmc"), ("sda", 100, "usb")], Some("mmcblk0")),
-            (&[("sda", 1, "sata")], None),
+        let rows = [
+            ([("sdb", 100, "sata"), ("sda", 100, "sata")], Some("sda")),
+            ([("sda", 1, "sata"), ("sdb", 100, "sata")], Some("sdb")),
+            ([("sda", 100, "usb"), ("sdb", 100, "sata")], Some("sdb")),
+            ([("nvme10n1", 100, "nvme"), ("nvme9n1", 100, "nvme")], Some("nvme9n1")),
+            ([("mmcblk0", 100, "mmc"), ("sda", 100, "usb")], Some("mmcblk0")),
+            ([("sda", 1, "sata"), ("sdb", 2, "sata")], None),
         ];
         for (disks, want) in rows {
             let disks: Vec<_> = disks.iter().map(|it| disk(it.0, it.1, it.2)).collect();

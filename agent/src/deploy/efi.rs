@@ -40,11 +40,7 @@ pub(super) fn loader(esp: &Path) -> Option<String> {
 
 /// Adds (or replaces) our entry. A boot order that starts with the network keeps doing so, since
 /// the machine is driven through it; our entry then comes right behind the network entries.
-pub(super) fn set_boot_entry(
-    folder: &Path,
-    esp: &Partition,
-    loader: &str,
-) -> Result<(), String> {
+pub(super) fn set_boot_entry(folder: &Path, esp: &Partition, loader: &str) -> Result<(), String> {
     let option = load_option(esp, loader);
     let order = boot_order(&read(folder, "BootOrder").unwrap_or_default());
     let entries: Vec<(u16, Vec<u8>)> = entry_numbers(folder)
@@ -61,9 +57,8 @@ pub(super) fn set_boot_entry(
     if ours.is_none_or(|(_, bytes)| *bytes != option) {
         write(folder, &entry_name(number), &option)?;
     }
-    let is_network = |number: u16| {
-        entries.iter().any(|(it, bytes)| *it == number && boots_from_network(bytes))
-    };
+    let is_network =
+        |number: u16| entries.iter().any(|(it, bytes)| *it == number && boots_from_network(bytes));
     let wanted = insert(&order, number, is_network);
     if wanted != order {
         let bytes: Vec<u8> = wanted.iter().flat_map(|it| it.to_le_bytes()).collect();

@@ -111,8 +111,7 @@ fn connect(source: &Source, position: u64) -> io::Result<BufReader<TcpStream>> {
     let mut stream = TcpStream::connect_timeout(&address, CONNECT_TIMEOUT)?;
     stream.set_read_timeout(Some(READ_TIMEOUT))?;
     stream.set_write_timeout(Some(READ_TIMEOUT))?;
-    let range =
-        if position == 0 { String::new() } else { format!("Range: bytes={position}-\r\n") };
+    let range = if position == 0 { String::new() } else { format!("Range: bytes={position}-\r\n") };
     write!(
         stream,
         "GET {} HTTP/1.1\r\nHost: {host}\r\nUser-Agent: ironherd-agent\r\n\
@@ -154,9 +153,8 @@ fn read_head(reader: &mut impl BufRead) -> io::Result<Head> {
     Ok(Head {
         status: response.code.unwrap_or(0),
         content_length: value("content-length").and_then(|it| it.trim().parse().ok()),
-        range_start: value("content-range").and_then(|it| {
-            it.trim().strip_prefix("bytes ")?.split_once('-')?.0.parse().ok()
-        }),
+        range_start: value("content-range")
+            .and_then(|it| it.trim().strip_prefix("bytes ")?.split_once('-')?.0.parse().ok()),
     })
 }
 
@@ -184,7 +182,11 @@ mod tests {
     use super::*;
 
     /// Serves `image` over as many connections as `cuts`, each ending after that many body bytes.
-    fn serve(image: Vec<u8>, cuts: Vec<usize>, ranges: bool) -> (String, std::thread::JoinHandle<()>) {
+    fn serve(
+        image: Vec<u8>,
+        cuts: Vec<usize>,
+        ranges: bool,
+    ) -> (String, std::thread::JoinHandle<()>) {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let base = format!("http://{}", listener.local_addr().unwrap());
         let server = std::thread::spawn(move || {

@@ -85,7 +85,9 @@ impl Table {
             return Err("the image has no GUID partition table".to_owned());
         }
         let header_bytes = count(&header, 12);
-        if !(92..=size).contains(&header_bytes) || header_crc(&header, header_bytes) != long(&header, 16) {
+        if !(92..=size).contains(&header_bytes)
+            || header_crc(&header, header_bytes) != long(&header, 16)
+        {
             return Err("the image's partition table header is damaged".to_owned());
         }
         let (entry_count, entry_bytes) = (count(&header, 80), count(&header, 84));

@@ -183,9 +183,8 @@ impl Disk {
                 end += piece(bytes, end).len();
             }
             let (run, offset) = (&bytes[done..end], at + done as u64);
-            if !zero {
-                self.file.write_all_at(run, offset)?;
-            } else if !self.zeroed && !self.zero_range(offset, run.len() as u64) {
+            let cheap = zero && (self.zeroed || self.zero_range(offset, run.len() as u64));
+            if !cheap {
                 self.file.write_all_at(run, offset)?;
             }
             done = end;

@@ -20,8 +20,7 @@ fn partitioned(script: &str, image_mib: u64, disk_mib: u64) -> Option<tempfile::
     Some(file)
 }
 
-const DEBIAN: &str =
-    "label: gpt\nstart=2048,size=1MiB,type=21686148-6449-6E6F-744E-656564454649\n\
+const DEBIAN: &str = "label: gpt\nstart=2048,size=1MiB,type=21686148-6449-6E6F-744E-656564454649\n\
     size=8MiB,type=uefi\ntype=linux\n";
 
 #[test]
