@@ -156,7 +156,7 @@ impl LabSpec {
                     BmcKind::Ipmi => IPMI_PORT,
                     BmcKind::Redfish => HTTP_PORT,
                 },
-                mac: self.bridge_mac(),
+                mac: self.local_mac(index),
                 username: "admin".to_owned(),
                 password: Secret(password.to_owned()),
                 in_band_port: IN_BAND_PORT_FIRST + u16::from(index),
@@ -166,8 +166,14 @@ impl LabSpec {
 
     /// Fixed, so that the bridge's link-local address does not change with its ports.
     pub(super) fn bridge_mac(&self) -> String {
+        self.local_mac(0)
+    }
+
+    /// Locally administered, and outside of what machines have: 0 is the bridge, the others are
+    /// what BMCs say of themselves.
+    fn local_mac(&self, index: u8) -> String {
         let hash = Sha256::digest(format!("ironherd lab {} bridge", self.name));
-        format!("52:54:01:{:02x}:{:02x}:{:02x}", hash[0], hash[1], hash[2])
+        format!("52:54:01:{:02x}:{:02x}:{index:02x}", hash[0], hash[1])
     }
 }
 

@@ -1,7 +1,7 @@
 //! What each machine of a lab is and does.
 
 use std::fs::File;
-use std::io::{Read as _, Seek as _, SeekFrom};
+use std::io::{Read as _, Seek as _, SeekFrom, Write as _};
 use std::path::Path;
 
 use comfy_table::{Attribute, Cell, Color, Table, presets};
@@ -59,10 +59,12 @@ pub(super) fn look(machine: &Machine) -> LabMachine {
     }
 }
 
-#[allow(clippy::print_stdout, reason = "this is the program's answer")]
 pub(super) fn print(output: Output, lab: &str, netns: &str, machines: &[LabMachine]) {
+    // A reader that has seen enough may close the pipe: that is no failure of ours.
+    let mut stdout = std::io::stdout().lock();
     if output == Output::Json {
-        println!("{:#}", serde_json::json!({ "name": lab, "netns": netns, "machines": machines }));
+        let answer = serde_json::json!({ "name": lab, "netns": netns, "machines": machines });
+        let _ = writeln!(stdout, "{answer:#}");
         return;
     }
     let mut table = Table::new();
@@ -82,7 +84,7 @@ pub(super) fn print(output: Output, lab: &str, netns: &str, machines: &[LabMachi
             Cell::new(console).fg(Color::DarkGrey),
         ]);
     }
-    println!("{table}\nlab {lab}, namespace {netns}");
+    let _ = writeln!(stdout, "{table}\nlab {lab}, namespace {netns}");
 }
 
 /// The last line with any text in it. Empty while the machine was never on.
