@@ -1,1 +1,31 @@
 //! The rack: shards, sockets, journal and the gateway for agents.
+//!
+//! It answers from what it holds on its own disk; the region may be gone for days. Shard threads
+//! carry DHCP, TFTP and HTTP; a tokio runtime beside them carries all that may wait.
+
+mod advertise;
+mod cache;
+mod clock;
+mod cold;
+mod config;
+mod error;
+mod gateway;
+mod keeper;
+mod metrics;
+mod rack;
+mod shard;
+mod view;
+
+pub use config::{Ports, RackConfig, Services};
+pub use error::RackError;
+pub use ironherd_link::Secret;
+pub use rack::{Rack, RackHandle};
+pub use shard::BoundPorts;
+
+/// Runs a rack until `shutdown` is over.
+///
+/// # Errors
+/// What keeps it from starting, or ended it: see [`RackError`].
+pub async fn run(config: RackConfig, shutdown: impl Future<Output = ()>) -> Result<(), RackError> {
+    Rack::start(config).await?.run_until(shutdown).await
+}

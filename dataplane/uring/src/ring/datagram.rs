@@ -14,6 +14,14 @@ use crate::token::{Generation, Kind, Token};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct SocketId(pub(crate) u32);
 
+impl SocketId {
+    /// A small number to file the socket under: they count from 0 in the order of adding.
+    #[must_use]
+    pub fn index(self) -> usize {
+        self.0 as usize
+    }
+}
+
 /// A datagram as it lies in the ring's memory.
 #[derive(Clone, Copy, Debug)]
 pub struct Datagram<'a> {

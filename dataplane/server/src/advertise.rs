@@ -1,0 +1,113 @@
+//! Router Advertisements that route nothing. iPXE waits 13 s for one after its DHCP ACK.
+
+use std::collections::HashMap;
+use std::io;
+use std::net::{Ipv6Addr, SocketAddrV6};
+use std::time::Duration;
+
+use ironherd_uring::Interface;
+use ironherd_wire::icmpv6::{
+    ALL_NODES, ALL_ROUTERS, HOP_LIMIT, parse_router_solicitation, router_advertisement,
+};
+use socket2::{Domain, Protocol, Socket, Type};
+use tokio::net::UdpSocket;
+use tokio::task::JoinHandle;
+use tokio::time::{Instant, sleep_until};
+
+use crate::view::Served;
+
+/// One task for each served interface that speaks IPv6.
+#[derive(Debug, Default)]
+pub(crate) struct Advertisers {
+    running: HashMap<(u32, Ipv6Addr), JoinHandle<()>>,
+    skipped: Vec<u32>,
+}
+
+const PERIOD: Duration = Duration::from_secs(10);
+/// One multicast answers all who asked meanwhile: a rack that powers on asks at once.
+const GATHER: Duration = Duration::from_millis(20);
+
+impl Advertisers {
+    /// Starts and ends tasks so that they match the served interfaces.
+    pub(crate) fn follow(&mut self, served: &[Served]) {
+        let key = |it: &Interface| Some((it.index, it.link_local?));
+        let wanted: Vec<_> = served.iter().filter_map(|it| key(&it.interface)).collect();
+        self.running.retain(|key, task| {
+            let stays = wanted.contains(key) && !task.is_finished();
+            if !stays {
+                task.abort();
+            }
+            stays
+        });
+        for interface in served.iter().map(|it| &it.interface) {
+            let name = interface.name.as_str();
+            let Some(key) = key(interface) else {
+                if !self.skipped.contains(&interface.index) {
+                    self.skipped.push(interface.index);
+                    tracing::info!(
+                        id = "rack.ra.off",
+                        name,
+                        "no IPv6, so no router advertisements"
+                    );
+                }
+                continue;
+            };
+            if self.running.contains_key(&key) {
+                continue;
+            }
+            match open(interface) {
+                Ok(socket) => {
+                    let task = tokio::spawn(advertise(socket, interface.mac, key));
+                    self.running.insert(key, task);
+                }
+                Err(error) => {
+                    tracing::warn!(id = "rack.ra.socket", %error, name, "no router advertisements");
+                }
+            }
+        }
+    }
+}
+
+impl Drop for Advertisers {
+    fn drop(&mut self) {
+        self.running.values().for_each(JoinHandle::abort);
+    }
+}
+
+/// A raw ICMPv6 socket. Tokio's UDP type carries it, since to send and to receive is all the same.
+fn open(interface: &Interface) -> io::Result<UdpSocket> {
+    let socket = Socket::new(Domain::IPV6, Type::RAW, Some(Protocol::ICMPV6))?;
+    socket.bind_device(Some(interface.name.as_bytes()))?;
+    socket.set_multicast_hops_v6(u32::from(HOP_LIMIT))?;
+    socket.set_unicast_hops_v6(u32::from(HOP_LIMIT))?;
+    socket.set_multicast_if_v6(interface.index)?;
+    socket.set_multicast_loop_v6(false)?;
+    socket.join_multicast_v6(&ALL_ROUTERS, interface.index)?;
+    socket.set_nonblocking(true)?;
+    UdpSocket::from_std(socket.into())
+}
+
+async fn advertise(socket: UdpSocket, mac: [u8; 6], (index, source): (u32, Ipv6Addr)) {
+    let to = SocketAddrV6::new(ALL_NODES, 0, 0, index);
+    let mut advertisement = Vec::new();
+    router_advertisement(&mut advertisement, mac, source, ALL_NODES);
+    let mut due = Instant::now();
+    let mut message = [0; 1500];
+    loop {
+        tokio::select! {
+            () = sleep_until(due) => {
+                due = Instant::now() + PERIOD;
+                // The interface may be down for now; the next one is due anyway.
+                let _ = socket.send_to(&advertisement, to).await;
+            }
+            received = socket.recv(&mut message) => {
+                // The interface went; if it comes back, so does a task for it.
+                let Ok(len) = received else { return };
+                let asked = message.get(..len).and_then(parse_router_solicitation);
+                if asked.is_some() {
+                    due = due.min(Instant::now() + GATHER);
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,81 @@
+use std::path::PathBuf;
+
+use ironherd_link::Secret;
+use serde::{Deserialize, Serialize};
+
+/// How a rack is set up. Whatever is left out has the value that most racks want.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct RackConfig {
+    /// Names this rack to the region. Empty: the host's name.
+    pub name: String,
+    /// Holds the lease journal, the last snapshot and the cache of boot files.
+    pub data_dir: PathBuf,
+    /// `http://host:5240`. Absent: the rack serves its last snapshot and tells nobody.
+    pub region_url: Option<String>,
+    pub token: Secret,
+    /// Names of the interfaces to serve. Empty: all that hold an address of a known subnet.
+    pub interfaces: Vec<String>,
+    pub services: Services,
+    pub ports: Ports,
+}
+
+/// What the rack serves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch of its own in the config")]
+pub struct Services {
+    pub dhcp: bool,
+    /// The proxyDHCP answer on port 4011; needs `dhcp`.
+    pub proxy: bool,
+    pub tftp: bool,
+    pub http: bool,
+    /// What agents and installed systems reach the region through.
+    pub gateway: bool,
+    /// Router Advertisements that route nothing but end iPXE's wait for one.
+    pub router_advertisements: bool,
+}
+
+/// 0 lets the kernel choose (tests do).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Ports {
+    pub dhcp: u16,
+    pub proxy: u16,
+    pub tftp: u16,
+    pub http: u16,
+    pub gateway: u16,
+}
+
+impl Default for RackConfig {
+    fn default() -> Self {
+        Self {
+            name: String::new(),
+            data_dir: PathBuf::from("ironherd-data/rack"),
+            region_url: None,
+            token: Secret::default(),
+            interfaces: Vec::new(),
+            services: Services::default(),
+            ports: Ports::default(),
+        }
+    }
+}
+
+impl Default for Services {
+    fn default() -> Self {
+        Self {
+            dhcp: true,
+            proxy: true,
+            tftp: true,
+            http: true,
+            gateway: true,
+            router_advertisements: true,
+        }
+    }
+}
+
+impl Default for Ports {
+    fn default() -> Self {
+        Self { dhcp: 67, proxy: 4011, tftp: 69, http: 5248, gateway: 5249 }
+    }
+}

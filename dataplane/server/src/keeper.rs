@@ -1,0 +1,179 @@
+//! Keeps the shards' view fresh, and the last snapshot on disk.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::mpsc::SyncSender;
+use std::time::Duration;
+
+use bytes::Bytes;
+use ironherd_snapshot::Snapshot;
+use ironherd_uring::{Waker, interfaces};
+use tokio::sync::{mpsc, watch};
+use tokio::time::{Instant, MissedTickBehavior, interval};
+
+use crate::advertise::Advertisers;
+use crate::cold::ColdFiles;
+use crate::config::RackConfig;
+use crate::metrics::set;
+use crate::shard::{Command, Compaction, Shared};
+use crate::view::{Served, View, serve};
+
+/// Where a rack keeps what.
+#[derive(Clone, Debug)]
+pub(crate) struct Layout {
+    pub(crate) cache: PathBuf,
+    pub(crate) journal: PathBuf,
+    pub(crate) snapshot: PathBuf,
+    pub(crate) epoch: PathBuf,
+}
+
+impl Layout {
+    pub(crate) fn new(data_dir: &Path) -> Self {
+        Self {
+            cache: data_dir.join("cache"),
+            journal: data_dir.join("leases.journal"),
+            snapshot: data_dir.join("snapshot.json"),
+            epoch: data_dir.join("epoch"),
+        }
+    }
+}
+
+/// Reads the snapshot of the last run. One that cannot be read is as good as none: the rack then
+/// waits for the region's.
+pub(crate) fn load_snapshot(path: &Path) -> Option<Snapshot> {
+    let bytes = match std::fs::read(path) {
+        Ok(bytes) => bytes,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return None,
+        Err(error) => {
+            tracing::error!(id = "rack.snapshot.read", %error, "the last snapshot is unreadable");
+            return None;
+        }
+    };
+    match serde_json::from_slice(&bytes) {
+        Ok(snapshot) => Some(snapshot),
+        Err(error) => {
+            tracing::error!(id = "rack.snapshot.parse", %error, "the last snapshot is damaged");
+            None
+        }
+    }
+}
+
+pub(crate) struct Keeper {
+    pub(crate) config: Arc<RackConfig>,
+    pub(crate) layout: Layout,
+    pub(crate) shared: Shared,
+    pub(crate) cold: Arc<dyn ColdFiles>,
+    pub(crate) waker: Waker,
+}
+
+/// Interfaces come and go without a word to us.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+/// At most so often is the snapshot written: the newest is always in the region, too.
+const SAVE_EVERY: Duration = Duration::from_secs(1);
+
+impl Keeper {
+    /// Follows the snapshots of the link and the interfaces of the host.
+    pub(crate) async fn run(self, mut snapshots: watch::Receiver<Option<Arc<Snapshot>>>) {
+        let mut current = snapshots.borrow_and_update().clone();
+        let mut saved = current.as_ref().map(Arc::clone);
+        let mut saved_at = Instant::now();
+        let mut advertisers = Advertisers::default();
+        let mut look = interval(LOOK_EVERY);
+        look.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            let from_region = tokio::select! {
+                changed = snapshots.changed() => {
+                    if changed.is_err() {
+                        return;
+                    }
+                    current = snapshots.borrow_and_update().clone();
+                    true
+                }
+                _ = look.tick() => false,
+            };
+            let snapshot = current.clone().unwrap_or_default();
+            self.renew(&snapshot, from_region).await;
+            if self.config.services.router_advertisements {
+                advertisers.follow(&self.shared.view.load().links);
+            }
+            let is_saved = saved.as_ref().is_some_and(|it| **it == *snapshot);
+            if current.is_some() && !is_saved && saved_at + SAVE_EVERY <= Instant::now() {
+                self.save(Arc::clone(&snapshot)).await;
+                saved = Some(snapshot);
+                saved_at = Instant::now();
+            }
+        }
+    }
+
+    /// Gives the shards a new view, if anything is new.
+    async fn renew(&self, snapshot: &Arc<Snapshot>, from_region: bool) {
+        let links = match interfaces() {
+            Ok(interfaces) => {
+                serve(snapshot, interfaces, &self.config.interfaces, self.shared.ports)
+            }
+            Err(error) => {
+                tracing::warn!(id = "rack.interfaces", %error, "interfaces could not be listed");
+                self.shared.view.load().links.clone()
+            }
+        };
+        let before = self.shared.view.load_full();
+        if !from_region && before.links == links {
+            return;
+        }
+        log_links(&before.links, &links);
+        let (snapshot, cache) = (Arc::clone(snapshot), self.layout.cache.clone());
+        // Indexing ten thousand machines takes milliseconds, mapping files maybe more.
+        let built = tokio::task::spawn_blocking(move || {
+            View::new(&snapshot, &cache, &before.catalog, links)
+        });
+        let Ok(view) = built.await else { return };
+        set(&self.shared.metrics.snapshot_generation, view.index.snapshot().generation);
+        set(&self.shared.metrics.files_arriving, view.catalog.arriving_count());
+        self.shared.view.store(Arc::new(view));
+        self.waker.wake();
+    }
+
+    async fn save(&self, snapshot: Arc<Snapshot>) {
+        let encoded = tokio::task::spawn_blocking(move || serde_json::to_vec(&*snapshot)).await;
+        let outcome = match encoded {
+            Ok(Ok(bytes)) => {
+                self.cold.replace(self.layout.snapshot.clone(), Bytes::from(bytes)).await
+            }
+            Ok(Err(error)) => Err(error.into()),
+            Err(error) => Err(io::Error::other(error)),
+        };
+        if let Err(error) = outcome {
+            tracing::error!(id = "rack.snapshot.save", %error, "the snapshot could not be saved");
+        }
+    }
+}
+
+/// Replaces the journal by its compacted form, whenever the shard hands one over.
+pub(crate) async fn compact(
+    journal: PathBuf,
+    cold: Arc<dyn ColdFiles>,
+    mut compactions: mpsc::Receiver<Compaction>,
+    shard: SyncSender<Command>,
+    waker: Waker,
+) {
+    while let Some(Compaction { image }) = compactions.recv().await {
+        let outcome = match cold.replace(journal.clone(), image).await {
+            Ok(()) => std::fs::OpenOptions::new().write(true).open(&journal),
+            Err(error) => Err(error),
+        };
+        // One compaction is in flight at most, so there is room; a shard that has ended needs none.
+        let _ = shard.try_send(Command::Compacted(outcome));
+        waker.wake();
+    }
+}
+
+fn log_links(before: &[Served], after: &[Served]) {
+    for Served { link, interface } in after.iter().filter(|it| !before.contains(it)) {
+        let (name, address) = (&interface.name, link.address);
+        tracing::info!(id = "rack.serve", name, %address, "serving an interface");
+    }
+    for Served { interface, .. } in before.iter().filter(|it| !after.contains(it)) {
+        tracing::info!(id = "rack.unserve", name = interface.name, "an interface changed or went");
+    }
+}

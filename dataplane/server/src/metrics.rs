@@ -1,0 +1,149 @@
+use std::fmt::Write as _;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use ironherd_proto::DropReason;
+use ironherd_uring::RingCounters;
+
+/// What the rack has counted since its start. One writer each, any number of readers.
+#[derive(Debug, Default)]
+pub(crate) struct Metrics {
+    drops: Vec<AtomicU64>,
+    pub(crate) dhcp_requests: AtomicU64,
+    pub(crate) dhcp_replies: AtomicU64,
+    pub(crate) tftp_requests: AtomicU64,
+    pub(crate) tftp_sends: AtomicU64,
+    pub(crate) tftp_bytes: AtomicU64,
+    pub(crate) http_connections: AtomicU64,
+    pub(crate) http_bytes: AtomicU64,
+    pub(crate) journal_commits: AtomicU64,
+    pub(crate) journal_bytes: AtomicU64,
+    pub(crate) journal_failures: AtomicU64,
+    pub(crate) journal_compactions: AtomicU64,
+    pub(crate) events_dropped: AtomicU64,
+    pub(crate) lease_resyncs: AtomicU64,
+    pub(crate) sends_refused: AtomicU64,
+    pub(crate) unserved_interface: AtomicU64,
+    pub(crate) snapshot_generation: AtomicU64,
+    pub(crate) files_arriving: AtomicU64,
+    pub(crate) gateway_relayed: AtomicU64,
+    pub(crate) gateway_refused: AtomicU64,
+    pub(crate) gateway_unavailable: AtomicU64,
+    pub(crate) ring_datagrams: AtomicU64,
+    pub(crate) ring_malformed: AtomicU64,
+    pub(crate) ring_starved: AtomicU64,
+    pub(crate) ring_send_failures: AtomicU64,
+    pub(crate) ring_segmentation_refused: AtomicU64,
+    pub(crate) ring_late: AtomicU64,
+    pub(crate) ring_streams_refused: AtomicU64,
+    pub(crate) ring_overflows: AtomicU64,
+}
+
+pub(crate) fn add(counter: &AtomicU64, more: u64) {
+    counter.fetch_add(more, Ordering::Relaxed);
+}
+
+pub(crate) fn set(gauge: &AtomicU64, value: u64) {
+    gauge.store(value, Ordering::Relaxed);
+}
+
+impl Metrics {
+    pub(crate) fn new() -> Self {
+        let drops = DropReason::ALL.iter().map(|_| AtomicU64::new(0)).collect();
+        Self { drops, ..Self::default() }
+    }
+
+    /// Counts what a `handle_*` call refused.
+    pub(crate) fn count(&self, outcome: Result<(), DropReason>) {
+        if let Err(reason) = outcome
+            && let Some(counter) = self.drops.get(reason as usize)
+        {
+            add(counter, 1);
+        }
+    }
+
+    pub(crate) fn dropped(&self, reason: DropReason) -> u64 {
+        self.drops.get(reason as usize).map_or(0, |it| it.load(Ordering::Relaxed))
+    }
+
+    pub(crate) fn set_ring(&self, counters: RingCounters) {
+        set(&self.ring_datagrams, counters.datagrams);
+        set(&self.ring_malformed, counters.datagrams_malformed);
+        set(&self.ring_starved, counters.starved);
+        set(&self.ring_send_failures, counters.send_failures);
+        set(&self.ring_segmentation_refused, counters.segmentation_refused);
+        set(&self.ring_late, counters.late);
+        set(&self.ring_streams_refused, counters.streams_refused);
+        set(&self.ring_overflows, counters.overflows);
+    }
+
+    /// All of it, in Prometheus' text form.
+    pub(crate) fn text(&self) -> String {
+        let mut text = String::with_capacity(8192);
+        text.push_str("# TYPE ironherd_rack_dropped_total counter\n");
+        for (reason, counter) in DropReason::ALL.iter().zip(&self.drops) {
+            let count = counter.load(Ordering::Relaxed);
+            // Writing to a String cannot fail; this holds for the line below, too.
+            let _ = writeln!(text, "ironherd_rack_dropped_total{{reason=\"{reason}\"}} {count}");
+        }
+        for (name, kind, value) in self.plain() {
+            let value = value.load(Ordering::Relaxed);
+            let _ = writeln!(text, "# TYPE ironherd_rack_{name} {kind}");
+            let _ = writeln!(text, "ironherd_rack_{name} {value}");
+        }
+        text
+    }
+
+    fn plain(&self) -> [(&'static str, &'static str, &AtomicU64); 28] {
+        const COUNTER: &str = "counter";
+        const GAUGE: &str = "gauge";
+        [
+            ("dhcp_requests_total", COUNTER, &self.dhcp_requests),
+            ("dhcp_replies_total", COUNTER, &self.dhcp_replies),
+            ("tftp_requests_total", COUNTER, &self.tftp_requests),
+            ("tftp_sends_total", COUNTER, &self.tftp_sends),
+            ("tftp_bytes_total", COUNTER, &self.tftp_bytes),
+            ("http_connections_total", COUNTER, &self.http_connections),
+            ("http_bytes_total", COUNTER, &self.http_bytes),
+            ("journal_commits_total", COUNTER, &self.journal_commits),
+            ("journal_bytes", GAUGE, &self.journal_bytes),
+            ("journal_failures_total", COUNTER, &self.journal_failures),
+            ("journal_compactions_total", COUNTER, &self.journal_compactions),
+            ("events_dropped_total", COUNTER, &self.events_dropped),
+            ("lease_resyncs_total", COUNTER, &self.lease_resyncs),
+            ("sends_refused_total", COUNTER, &self.sends_refused),
+            ("unserved_interface_total", COUNTER, &self.unserved_interface),
+            ("snapshot_generation", GAUGE, &self.snapshot_generation),
+            ("files_arriving", GAUGE, &self.files_arriving),
+            ("gateway_relayed_total", COUNTER, &self.gateway_relayed),
+            ("gateway_refused_total", COUNTER, &self.gateway_refused),
+            ("gateway_unavailable_total", COUNTER, &self.gateway_unavailable),
+            ("ring_datagrams_total", COUNTER, &self.ring_datagrams),
+            ("ring_malformed_total", COUNTER, &self.ring_malformed),
+            ("ring_starved_total", COUNTER, &self.ring_starved),
+            ("ring_send_failures_total", COUNTER, &self.ring_send_failures),
+            ("ring_segmentation_refused_total", COUNTER, &self.ring_segmentation_refused),
+            ("ring_late_total", COUNTER, &self.ring_late),
+            ("ring_streams_refused_total", COUNTER, &self.ring_streams_refused),
+            ("ring_overflows_total", COUNTER, &self.ring_overflows),
+        ]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_reason_is_shown_from_the_start() {
+        let metrics = Metrics::new();
+        metrics.count(Err(DropReason::DhcpNoSubnet));
+        metrics.count(Ok(()));
+        let text = metrics.text();
+        for reason in DropReason::ALL {
+            let count = u64::from(reason == DropReason::DhcpNoSubnet);
+            let line = format!("ironherd_rack_dropped_total{{reason=\"{reason}\"}} {count}\n");
+            assert!(text.contains(&line), "{line}");
+        }
+        assert!(text.contains("ironherd_rack_dhcp_replies_total 0\n"));
+    }
+}

@@ -1,0 +1,331 @@
+use std::net::Ipv4Addr;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{SyncSender, sync_channel};
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use ironherd_link::{Ends, LinkConfig, LinkError, Report};
+use ironherd_proto::DropReason;
+use ironherd_snapshot::Snapshot;
+use ironherd_uring::socket::Share;
+use ironherd_uring::{Ring, RingConfig, Waker, interfaces};
+use tokio::net::TcpListener;
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio::task::JoinSet;
+
+use crate::cache::{Cache, Catalog};
+use crate::clock::since_epoch;
+use crate::cold::{ColdFiles, UringFiles};
+use crate::config::RackConfig;
+use crate::error::RackError;
+use crate::gateway::Gateway;
+use crate::keeper::{self, Keeper, Layout, load_snapshot};
+use crate::metrics::{Metrics, set};
+use crate::shard::{
+    BoundPorts, Command, Compaction, JournalFile, Shard, ShardParts, Shared, Sockets,
+};
+use crate::view::{UrlPorts, View, serve};
+
+/// A running rack.
+#[derive(Debug)]
+pub struct Rack {
+    handle: RackHandle,
+    stop: Arc<AtomicBool>,
+    waker: Waker,
+    shard_ended: oneshot::Receiver<Result<(), RackError>>,
+    tasks: JoinSet<Result<(), RackError>>,
+}
+
+/// What others may ask a running rack.
+#[derive(Clone, Debug)]
+pub struct RackHandle {
+    metrics: Arc<Metrics>,
+    view: Arc<ArcSwap<View>>,
+    ports: BoundPorts,
+}
+
+impl RackHandle {
+    /// Every counter, in Prometheus' text form.
+    #[must_use]
+    pub fn metrics_text(&self) -> String {
+        self.metrics.text()
+    }
+
+    #[must_use]
+    pub fn dropped(&self, reason: DropReason) -> u64 {
+        self.metrics.dropped(reason)
+    }
+
+    /// The ports that were bound; they differ from the config only where that says 0.
+    #[must_use]
+    pub fn ports(&self) -> BoundPorts {
+        self.ports
+    }
+
+    /// Generation of the snapshot that is answered from; 0: none yet.
+    #[must_use]
+    pub fn snapshot_generation(&self) -> u64 {
+        self.view.load().index.snapshot().generation
+    }
+
+    /// The interfaces served now, with our address on each.
+    #[must_use]
+    pub fn served(&self) -> Vec<(String, Ipv4Addr)> {
+        let view = self.view.load();
+        view.links.iter().map(|it| (it.interface.name.clone(), it.link.address)).collect()
+    }
+}
+
+/// Reports that wait for the link. A storm of ten thousand machines fits.
+const REPORTS_MAX: usize = 65_536;
+const ONE_SHARD: Share = Share { index: 0, count: 1 };
+
+impl Rack {
+    /// Opens everything and starts serving. When this returns, machines are answered.
+    ///
+    /// # Errors
+    /// See [`RackError`]; nothing is left running.
+    pub async fn start(mut config: RackConfig) -> Result<Self, RackError> {
+        if config.name.is_empty() {
+            config.name = rustix::system::uname().nodename().to_string_lossy().into_owned();
+        }
+        let layout = Layout::new(&config.data_dir);
+        std::fs::create_dir_all(&layout.cache).map_err(RackError::file(&layout.cache))?;
+        let epoch = next_epoch(&layout.epoch)?;
+        let snapshot = load_snapshot(&layout.snapshot).map(Arc::new);
+        let (sockets, mut ports) = Sockets::bind(&config.services, &config.ports, ONE_SHARD)?;
+        let gateway_listener = bind_gateway(&config).await?;
+        if let Some(listener) = &gateway_listener {
+            ports.gateway = listener.local_addr().map_or(0, |it| it.port());
+        }
+        let (reports, from_shard) = mpsc::channel(REPORTS_MAX);
+        let (compactions, compactions_of_shard) = mpsc::channel(1);
+        let (commands, inbox) = sync_channel(4);
+        let shared = Shared {
+            view: Arc::new(ArcSwap::from_pointee(first_view(&config, &layout, &snapshot, ports)?)),
+            metrics: Arc::new(Metrics::new()),
+            reports,
+            compactions,
+            ports: UrlPorts { http: ports.http, gateway: ports.gateway },
+        };
+        let generation = snapshot.as_ref().map_or(0, |it| it.generation);
+        set(&shared.metrics.snapshot_generation, generation);
+        let journal = JournalFile::open(&layout.journal)?;
+        let stop = Arc::new(AtomicBool::new(false));
+        let parts = ShardParts { sockets, journal, shared: shared.clone(), inbox };
+        let (waker, shard_ended) = start_shard(parts, Arc::clone(&stop)).await?;
+        let cold: Arc<dyn ColdFiles> = Arc::new(UringFiles::start().map_err(RackError::Thread)?);
+        let handle =
+            RackHandle { metrics: Arc::clone(&shared.metrics), view: shared.view.clone(), ports };
+        let mut rack = Self { handle, stop, waker, shard_ended, tasks: JoinSet::new() };
+        let beside = Beside {
+            config: Arc::new(config),
+            layout,
+            shared,
+            cold,
+            epoch,
+            snapshot,
+            from_shard,
+            compactions: compactions_of_shard,
+            commands,
+            gateway_listener,
+        };
+        rack.start_beside(beside)?;
+        tracing::info!(id = "rack.up", ?ports, generation, "the rack serves");
+        Ok(rack)
+    }
+
+    #[must_use]
+    pub fn handle(&self) -> RackHandle {
+        self.handle.clone()
+    }
+
+    /// Serves until `shutdown` is over, then ends every thread and task.
+    ///
+    /// # Errors
+    /// What ended the rack before its time.
+    pub async fn run_until(mut self, shutdown: impl Future<Output = ()>) -> Result<(), RackError> {
+        let mut shard_ended = None;
+        let outcome = tokio::select! {
+            () = shutdown => Ok(()),
+            ended = &mut self.shard_ended => {
+                shard_ended = Some(ended.unwrap_or(Err(RackError::Panicked)));
+                Ok(())
+            }
+            Some(ended) = self.tasks.join_next() => ended.unwrap_or(Err(RackError::Panicked)),
+        };
+        self.stop.store(true, Ordering::Relaxed);
+        self.waker.wake();
+        self.tasks.shutdown().await;
+        let shard = match shard_ended {
+            Some(ended) => ended,
+            None => (&mut self.shard_ended).await.unwrap_or(Err(RackError::Panicked)),
+        };
+        outcome.and(shard)
+    }
+
+    /// Starts what runs on tokio, beside the shard.
+    fn start_beside(&mut self, beside: Beside) -> Result<(), RackError> {
+        let Beside { config, layout, shared, cold, .. } = beside;
+        let (snapshots, snapshots_of_link) = watch::channel(beside.snapshot.clone());
+        if let Some(listener) = beside.gateway_listener {
+            let region = config.region_url.as_deref();
+            let gateway = Gateway::new(region, Arc::clone(&shared.metrics))
+                .map_err(|it| RackError::Link(LinkError::Unreachable(it)))?;
+            self.tasks.spawn(async move {
+                let served = axum::serve(listener, gateway.router()).await;
+                served.map_err(|it| RackError::port("gateway", 0, it))
+            });
+        }
+        let compactor = keeper::compact(
+            layout.journal.clone(),
+            Arc::clone(&cold),
+            beside.compactions,
+            beside.commands,
+            self.waker.clone(),
+        );
+        self.tasks.spawn(async move {
+            compactor.await;
+            Ok(())
+        });
+        let store = Arc::new(Cache::new(layout.cache.clone(), Arc::clone(&cold)));
+        let link = link_config(&config, &self.handle, beside.epoch);
+        let waker = self.waker.clone();
+        let keeper = Keeper { config, layout, shared, cold, waker };
+        self.tasks.spawn(async move {
+            keeper.run(snapshots_of_link).await;
+            Ok(())
+        });
+        let (base, reports) = (beside.snapshot, beside.from_shard);
+        match link {
+            Some(link) => {
+                let ends = Ends { base, snapshots, reports, store };
+                self.tasks.spawn(async move { Ok(ironherd_link::run(link, ends).await?) });
+            }
+            None => {
+                self.tasks.spawn(async move {
+                    let _held = snapshots; // The keeper ends when this is dropped.
+                    drop(reports); // Nobody to tell.
+                    std::future::pending().await
+                });
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Rack {
+    fn drop(&mut self) {
+        self.stop.store(true, Ordering::Relaxed);
+        self.waker.wake();
+    }
+}
+
+/// What the tokio side of a rack is made of.
+struct Beside {
+    config: Arc<RackConfig>,
+    layout: Layout,
+    shared: Shared,
+    cold: Arc<dyn ColdFiles>,
+    epoch: u64,
+    snapshot: Option<Arc<Snapshot>>,
+    from_shard: mpsc::Receiver<Report>,
+    compactions: mpsc::Receiver<Compaction>,
+    commands: SyncSender<Command>,
+    gateway_listener: Option<TcpListener>,
+}
+
+async fn bind_gateway(config: &RackConfig) -> Result<Option<TcpListener>, RackError> {
+    if !config.services.gateway {
+        return Ok(None);
+    }
+    let port = config.ports.gateway;
+    let listener = TcpListener::bind((Ipv4Addr::UNSPECIFIED, port)).await;
+    listener.map(Some).map_err(|it| RackError::port("gateway", port, it))
+}
+
+fn first_view(
+    config: &RackConfig,
+    layout: &Layout,
+    snapshot: &Option<Arc<Snapshot>>,
+    ports: BoundPorts,
+) -> Result<View, RackError> {
+    let snapshot = snapshot.clone().unwrap_or_default();
+    let ports = UrlPorts { http: ports.http, gateway: ports.gateway };
+    let interfaces = interfaces().map_err(RackError::Interfaces)?;
+    let links = serve(&snapshot, interfaces, &config.interfaces, ports);
+    Ok(View::new(&snapshot, &layout.cache, &Catalog::default(), links))
+}
+
+/// Runs the shard on a thread of its own; returns once its ring is set up.
+async fn start_shard(
+    parts: ShardParts,
+    stop: Arc<AtomicBool>,
+) -> Result<(Waker, oneshot::Receiver<Result<(), RackError>>), RackError> {
+    let (ready, is_ready) = oneshot::channel();
+    let (end, ended) = oneshot::channel();
+    let serve = move || {
+        // The ring belongs to the thread that makes it.
+        let shard = Ring::new(RingConfig::default())
+            .and_then(|ring| Ok((ring.waker(), Shard::new(ring, parts)?)));
+        let outcome = match shard {
+            Ok((waker, mut shard)) => {
+                let _ = ready.send(Ok(waker)); // Who started us may have given up: `stop` says so.
+                shard.run(&stop)
+            }
+            Err(error) => {
+                let _ = ready.send(Err(RackError::Ring(error)));
+                Ok(())
+            }
+        };
+        if let Err(error) = &outcome {
+            tracing::error!(id = "rack.shard", %error, "the shard has ended");
+        }
+        let _ = end.send(outcome.map_err(RackError::Ring));
+    };
+    let thread = std::thread::Builder::new().name("rack-shard-0".to_owned());
+    thread.spawn(serve).map_err(RackError::Thread)?;
+    let waker = is_ready.await.map_err(|_| RackError::Panicked)??;
+    Ok((waker, ended))
+}
+
+fn link_config(config: &RackConfig, handle: &RackHandle, epoch: u64) -> Option<LinkConfig> {
+    Some(LinkConfig {
+        region_url: config.region_url.clone()?,
+        token: config.token.clone(),
+        name: config.name.clone(),
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        addresses: handle.served().into_iter().map(|(_, address)| address.to_string()).collect(),
+        epoch,
+        retry_first: Duration::from_millis(200),
+        retry_max: Duration::from_secs(10),
+    })
+}
+
+/// A number that grows with every start, even if the clock went back.
+fn next_epoch(path: &Path) -> Result<u64, RackError> {
+    let last = std::fs::read_to_string(path).ok().and_then(|it| it.trim().parse::<u64>().ok());
+    let now = u64::try_from(since_epoch().as_micros()).unwrap_or(u64::MAX);
+    let epoch = now.max(last.map_or(0, |it| it.saturating_add(1)));
+    let temporary = path.with_extension("new");
+    std::fs::write(&temporary, epoch.to_string()).map_err(RackError::file(&temporary))?;
+    std::fs::rename(&temporary, path).map_err(RackError::file(path))?;
+    Ok(epoch)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn epochs_grow_even_when_the_clock_goes_back() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("epoch");
+        let first = next_epoch(&path).unwrap();
+        let future = first + 1_000_000_000_000;
+        std::fs::write(&path, future.to_string()).unwrap();
+        assert_eq!(next_epoch(&path).unwrap(), future + 1);
+    }
+}

@@ -1,0 +1,295 @@
+//! One data-plane thread: a ring, its sockets, its state machines. No locks and no futures.
+
+mod dhcp;
+mod http;
+mod journal;
+mod reports;
+mod sockets;
+mod tftp;
+
+pub(crate) use journal::{Compaction, JournalFile};
+pub use sockets::BoundPorts;
+pub(crate) use sockets::Sockets;
+
+use std::io;
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::Receiver;
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use ironherd_link::Report;
+use ironherd_proto::dhcp::ServerPort;
+use ironherd_proto::{DropReason, Event, Instant, Now};
+use ironherd_snapshot::Mac;
+use ironherd_uring::{Buffer, Datagram, Done, Ring, RingError, SocketId};
+use tokio::sync::mpsc;
+
+use crate::clock::Clock;
+use crate::metrics::{Metrics, add};
+use crate::view::{Shelf, UrlPorts, View};
+use dhcp::DhcpService;
+use http::HttpService;
+use journal::Journal;
+use reports::Reporter;
+use sockets::Role;
+use tftp::TftpService;
+
+/// What a shard shares with the rest of the rack.
+#[derive(Clone, Debug)]
+pub(crate) struct Shared {
+    pub(crate) view: Arc<ArcSwap<View>>,
+    pub(crate) metrics: Arc<Metrics>,
+    pub(crate) reports: mpsc::Sender<Report>,
+    pub(crate) compactions: mpsc::Sender<Compaction>,
+    pub(crate) ports: UrlPorts,
+}
+
+/// What the rest of the rack tells a shard; a [`Waker`](ironherd_uring::Waker) call follows.
+#[derive(Debug)]
+pub(crate) enum Command {
+    /// The compacted journal is on disk, open for writing.
+    Compacted(io::Result<std::fs::File>),
+}
+
+/// All that a shard owns when it starts.
+pub(crate) struct ShardParts {
+    pub(crate) sockets: Sockets,
+    pub(crate) journal: JournalFile,
+    pub(crate) shared: Shared,
+    pub(crate) inbox: Receiver<Command>,
+}
+
+#[derive(Debug)]
+pub(crate) struct Shard {
+    ring: Ring,
+    core: Core,
+    inbox: Receiver<Command>,
+    clock: Clock,
+    batch: Vec<Done>,
+}
+
+/// The state machines and what they need to reach the ring.
+#[derive(Debug)]
+struct Core {
+    view: Arc<View>,
+    shared: Shared,
+    roles: Vec<Role>, // By socket.
+    dhcp: Option<DhcpService>,
+    tftp: Option<TftpService>,
+    http: Option<HttpService>,
+    journal: Journal,
+    reporter: Reporter,
+    tick: Instant, // When the slow chores are due.
+    out: Vec<u8>,
+}
+
+/// Slow chores: connection timeouts, paused listeners, gauges, lease reports that did not fit.
+const TICK: Duration = Duration::from_secs(1);
+
+impl Shard {
+    /// Puts a shard together. Call it on the thread that will run it: the ring belongs to that.
+    pub(crate) fn new(mut ring: Ring, parts: ShardParts) -> Result<Self, RingError> {
+        let ShardParts { sockets, journal, shared, inbox } = parts;
+        let clock = Clock::new();
+        let JournalFile { file, bytes, table } = journal;
+        let placed = sockets.place(&mut ring)?;
+        ring.set_journal(file);
+        let core = Core {
+            view: shared.view.load_full(),
+            roles: placed.roles,
+            dhcp: placed.dhcp.map(|sockets| DhcpService::new(sockets, table)),
+            tftp: placed.tftp.map(TftpService::new),
+            http: placed.http.then(HttpService::default),
+            journal: Journal::new(bytes),
+            reporter: Reporter::new(shared.reports.clone(), Arc::clone(&shared.metrics)),
+            tick: clock.now().instant,
+            out: Vec::with_capacity(64 << 10),
+            shared,
+        };
+        Ok(Self { ring, core, inbox, clock, batch: Vec::new() })
+    }
+
+    /// Serves until `stop`. One turn is wait, reap, decide, queue; no step runs inside another.
+    pub(crate) fn run(&mut self, stop: &AtomicBool) -> Result<(), RingError> {
+        while !stop.load(Ordering::Relaxed) {
+            let wait = self.core.next_deadline().saturating_since(self.clock.now().instant);
+            self.ring.submit_and_wait(Some(wait))?;
+            self.ring.reap_into(&mut self.batch)?;
+            let now = self.clock.now();
+            self.core.renew_view();
+            for done in self.batch.drain(..) {
+                self.core.on_done(&mut self.ring, done, now)?;
+            }
+            self.core.handle_timeouts(&mut self.ring, now)?;
+            while let Ok(Command::Compacted(outcome)) = self.inbox.try_recv() {
+                self.core.on_compacted(&mut self.ring, outcome, now);
+            }
+            self.core.commit(&mut self.ring, now)?;
+            self.core.send_all(&mut self.ring);
+            self.core.report_all(now);
+        }
+        Ok(())
+    }
+}
+
+impl Core {
+    /// Takes a new snapshot, if there is one: between two turns, never within.
+    fn renew_view(&mut self) {
+        let newest = self.shared.view.load();
+        if !Arc::ptr_eq(&newest, &self.view) {
+            self.view = Arc::clone(&newest);
+        }
+    }
+
+    fn on_done(&mut self, ring: &mut Ring, done: Done, now: Now) -> Result<(), RingError> {
+        match done {
+            Done::Datagram { socket, buffer } => self.on_datagram(ring, socket, buffer, now),
+            Done::Accepted { stream, peer, local, .. } => {
+                if let Some(http) = &mut self.http {
+                    let link = self.view.by_address(*local.ip(), self.shared.ports);
+                    add(&self.shared.metrics.http_connections, 1);
+                    http.on_accepted(ring, stream, peer, link, now)?;
+                }
+            }
+            Done::Received { stream, buffer } => {
+                let outcome = self.on_received(ring, stream, buffer.as_ref(), now);
+                if let Some(buffer) = buffer {
+                    ring.recycle(buffer);
+                }
+                self.shared.metrics.count(outcome);
+                self.pump(ring, stream)?;
+            }
+            Done::StreamSent { stream, bytes } => {
+                if let Some(http) = &mut self.http {
+                    http.on_sent(stream, bytes, now);
+                }
+                add(&self.shared.metrics.http_bytes, u64::try_from(bytes).unwrap_or_default());
+                self.pump(ring, stream)?;
+            }
+            Done::StreamFailed { stream, .. } => {
+                if let Some(http) = &mut self.http {
+                    http.forget(ring, stream);
+                }
+            }
+            Done::Committed { bytes, result } => self.on_committed(bytes, result, now),
+            Done::Woken => {} // What there is to do is looked at in every turn.
+        }
+        Ok(())
+    }
+
+    fn on_datagram(&mut self, ring: &mut Ring, socket: SocketId, buffer: Buffer, now: Now) {
+        match ring.datagram(socket, &buffer) {
+            None => add(&self.shared.metrics.ring_malformed, 1),
+            Some(datagram) => {
+                let outcome = match self.roles.get(socket.index()) {
+                    Some(Role::Dhcp) => self.on_dhcp(ServerPort::Dhcp67, &datagram, now),
+                    Some(Role::Proxy) => self.on_dhcp(ServerPort::Proxy4011, &datagram, now),
+                    Some(Role::Tftp) => self.on_tftp_request(&datagram, now),
+                    Some(Role::TftpPool(place)) => match &mut self.tftp {
+                        Some(tftp) => tftp.on_packet(*place, &datagram, now),
+                        None => Ok(()),
+                    },
+                    Some(Role::Frames) | None => Ok(()),
+                };
+                self.shared.metrics.count(outcome);
+            }
+        }
+        ring.recycle(buffer);
+    }
+
+    fn on_dhcp(
+        &mut self,
+        port: ServerPort,
+        datagram: &Datagram<'_>,
+        now: Now,
+    ) -> Result<(), DropReason> {
+        let Some(dhcp) = &mut self.dhcp else { return Ok(()) };
+        let Some(served) = self.view.by_interface(datagram.interface) else {
+            // Another network's traffic: not ours to answer, nor to call a fault of the packet.
+            add(&self.shared.metrics.unserved_interface, 1);
+            return Ok(());
+        };
+        add(&self.shared.metrics.dhcp_requests, 1);
+        dhcp.on_datagram(&self.view.index, port, &served.link, datagram, now)
+    }
+
+    fn on_tftp_request(&mut self, datagram: &Datagram<'_>, now: Now) -> Result<(), DropReason> {
+        let client = self.card_of(IpAddr::V4(*datagram.source.ip()));
+        let Some(tftp) = &mut self.tftp else { return Ok(()) };
+        add(&self.shared.metrics.tftp_requests, 1);
+        let link = self.view.by_address(datagram.local, self.shared.ports);
+        let shelf = Shelf { view: &self.view, link, client, nonce: nonce() };
+        tftp.on_request(&shelf, datagram, now)
+    }
+
+    /// The card that holds an address by lease.
+    fn card_of(&self, address: IpAddr) -> Option<Mac> {
+        let IpAddr::V4(address) = address else { return None };
+        self.dhcp.as_ref()?.leases().lease_at(address).map(|it| it.mac)
+    }
+
+    fn next_deadline(&self) -> Instant {
+        let dhcp = self.dhcp.as_ref().and_then(DhcpService::next_deadline);
+        let tftp = self.tftp.as_ref().and_then(TftpService::next_deadline);
+        [dhcp, tftp].into_iter().flatten().fold(self.tick, Instant::min)
+    }
+
+    fn handle_timeouts(&mut self, ring: &mut Ring, now: Now) -> Result<(), RingError> {
+        if let Some(dhcp) = &mut self.dhcp {
+            dhcp.handle_timeouts(now);
+        }
+        if let Some(tftp) = &mut self.tftp {
+            tftp.handle_timeouts(now);
+        }
+        if now.instant < self.tick {
+            return Ok(());
+        }
+        self.tick = now.instant + TICK;
+        if let Some(http) = &mut self.http {
+            http.handle_timeouts(ring, &self.shared.metrics, now)?;
+        }
+        if let Some(dhcp) = &self.dhcp {
+            self.reporter.resync(dhcp.leases(), &self.view.index, now);
+        }
+        ring.resume_listeners();
+        self.shared.metrics.set_ring(ring.counters());
+        Ok(())
+    }
+
+    /// Sends what is ready, as far as there are free slots: a completed send wakes us for more.
+    fn send_all(&mut self, ring: &mut Ring) {
+        let metrics = &self.shared.metrics;
+        if let Some(dhcp) = &mut self.dhcp {
+            dhcp.send_all(ring, &self.view, &mut self.out, metrics);
+        }
+        if let Some(tftp) = &mut self.tftp {
+            tftp.send_all(ring, &mut self.out, metrics);
+        }
+    }
+
+    fn report_all(&mut self, now: Now) {
+        while let Some(event) = self.poll_event() {
+            let mac = match &event {
+                Event::BootByAddress { address, .. } => self.card_of(*address),
+                _ => None,
+            };
+            self.reporter.report(event, mac, now);
+        }
+    }
+
+    fn poll_event(&mut self) -> Option<Event> {
+        let dhcp = self.dhcp.as_mut().and_then(DhcpService::poll_event);
+        let tftp = || self.tftp.as_mut().and_then(TftpService::poll_event);
+        let http = || self.http.as_mut().and_then(HttpService::poll_event);
+        dhcp.or_else(tftp).or_else(http)
+    }
+}
+
+/// Sixteen bytes that nobody can guess.
+fn nonce() -> [u8; 16] {
+    let mut nonce = [0; 16];
+    aws_lc_rs::rand::fill(&mut nonce).expect("the kernel's random numbers never fail once seeded");
+    nonce
+}

@@ -1,0 +1,136 @@
+use std::net::TcpListener;
+use std::os::fd::OwnedFd;
+
+use ironherd_uring::socket::{Share, UdpOptions, frames, listener, local_port, udp};
+use ironherd_uring::{Ring, RingError, SocketId};
+
+use crate::config::{Ports, Services};
+use crate::error::RackError;
+
+/// The sockets of one shard, bound before its thread starts, so that a taken port is told at once.
+#[derive(Debug)]
+pub(crate) struct Sockets {
+    dhcp: Option<(OwnedFd, OwnedFd)>, // Port 67, and frames.
+    proxy: Option<OwnedFd>,
+    tftp: Option<(OwnedFd, Vec<OwnedFd>)>, // Port 69, and the pool that answers.
+    http: Option<TcpListener>,
+}
+
+/// The ports as they were bound; 0 for a service that is off.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct BoundPorts {
+    pub dhcp: u16,
+    pub proxy: u16,
+    pub tftp: u16,
+    pub http: u16,
+    pub gateway: u16,
+}
+
+/// What a socket is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Role {
+    Dhcp,
+    Proxy,
+    Frames,
+    Tftp,
+    TftpPool(usize),
+}
+
+/// The sockets inside a ring.
+pub(crate) struct Placed {
+    pub(crate) roles: Vec<Role>,
+    pub(crate) dhcp: Option<DhcpSockets>,
+    pub(crate) tftp: Option<Vec<SocketId>>,
+    pub(crate) http: bool,
+}
+
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct DhcpSockets {
+    pub(crate) dhcp: SocketId,
+    pub(crate) proxy: Option<SocketId>,
+    pub(crate) frames: SocketId,
+}
+
+/// Answering ports of TFTP: enough that one client's transfers rarely share one.
+const TFTP_POOL: usize = 32;
+
+impl Sockets {
+    pub(crate) fn bind(
+        services: &Services,
+        ports: &Ports,
+        share: Share,
+    ) -> Result<(Self, BoundPorts), RackError> {
+        let shared = 1 < share.count;
+        let open = |service, port, dhcp_share| {
+            let options = UdpOptions { port, shared, dhcp_share };
+            let socket = udp(options).map_err(|it| RackError::port(service, port, it))?;
+            let bound = local_port(&socket).unwrap_or(port);
+            Ok::<_, RackError>((socket, bound))
+        };
+        let mut bound = BoundPorts::default();
+        let mut dhcp = None;
+        let mut proxy = None;
+        let mut tftp = None;
+        let mut http = None;
+        if services.dhcp {
+            let (socket, port) = open("dhcp", ports.dhcp, Some(share))?;
+            let frames = frames().map_err(|it| RackError::port("dhcp frames", 0, it))?;
+            bound.dhcp = port;
+            dhcp = Some((socket, frames));
+        }
+        if services.dhcp && services.proxy {
+            let (socket, port) = open("proxy", ports.proxy, Some(share))?;
+            bound.proxy = port;
+            proxy = Some(socket);
+        }
+        if services.tftp {
+            let (socket, port) = open("tftp", ports.tftp, None)?;
+            let pool = (0..TFTP_POOL).map(|_| {
+                let options = UdpOptions { port: 0, shared: false, dhcp_share: None };
+                udp(options).map_err(|it| RackError::port("tftp", 0, it))
+            });
+            bound.tftp = port;
+            tftp = Some((socket, pool.collect::<Result<Vec<_>, _>>()?));
+        }
+        if services.http {
+            let socket = listener(ports.http, shared);
+            let socket = socket.map_err(|it| RackError::port("http", ports.http, it))?;
+            bound.http = socket.local_addr().map_or(ports.http, |it| it.port());
+            http = Some(socket);
+        }
+        Ok((Self { dhcp, proxy, tftp, http }, bound))
+    }
+
+    /// Hands the sockets to the ring of their shard.
+    pub(crate) fn place(self, ring: &mut Ring) -> Result<Placed, RingError> {
+        let mut roles = Vec::new();
+        let mut receive = |ring: &mut Ring, socket, role| {
+            roles.push(role);
+            ring.add_datagram_socket(socket)
+        };
+        let mut dhcp = None;
+        if let Some((socket, frames)) = self.dhcp {
+            let socket = receive(ring, socket, Role::Dhcp)?;
+            let proxy = match self.proxy {
+                Some(proxy) => Some(receive(ring, proxy, Role::Proxy)?),
+                None => None,
+            };
+            roles.push(Role::Frames);
+            let frames = ring.add_send_socket(frames)?;
+            dhcp = Some(DhcpSockets { dhcp: socket, proxy, frames });
+        }
+        let mut receive = |ring: &mut Ring, socket, role| {
+            roles.push(role);
+            ring.add_datagram_socket(socket)
+        };
+        let mut tftp = None;
+        if let Some((socket, pool)) = self.tftp {
+            receive(ring, socket, Role::Tftp)?;
+            let pool = pool.into_iter().enumerate();
+            let pool = pool.map(|(place, socket)| receive(ring, socket, Role::TftpPool(place)));
+            tftp = Some(pool.collect::<Result<Vec<_>, _>>()?);
+        }
+        let http = self.http.map(|listener| ring.add_listener(listener)).is_some();
+        Ok(Placed { roles, dhcp, tftp, http })
+    }
+}

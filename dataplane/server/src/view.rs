@@ -1,0 +1,221 @@
+//! What a shard answers from: one value, swapped between two turns.
+
+use std::net::Ipv4Addr;
+use std::path::Path;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use ironherd_proto::script::grub_config;
+use ironherd_proto::{FileRef, Files, Link};
+use ironherd_snapshot::{Index, Mac, Snapshot};
+use ironherd_uring::Interface;
+use sha2::{Digest, Sha256};
+
+use crate::cache::Catalog;
+
+/// The snapshot, the files that are here, and the interfaces to answer on.
+#[derive(Debug, Default)]
+pub(crate) struct View {
+    pub(crate) index: Index,
+    pub(crate) catalog: Catalog,
+    pub(crate) links: Vec<Served>,
+}
+
+/// One interface that the rack answers on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Served {
+    pub(crate) link: Link,
+    pub(crate) interface: Interface,
+}
+
+/// The ports that links hand out in URLs.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct UrlPorts {
+    pub(crate) http: u16,
+    pub(crate) gateway: u16,
+}
+
+impl View {
+    /// Indexes a snapshot with only those files that are here: no script shall name another.
+    pub(crate) fn new(
+        snapshot: &Snapshot,
+        cache: &Path,
+        before: &Catalog,
+        links: Vec<Served>,
+    ) -> Self {
+        let catalog = Catalog::open(cache, &snapshot.files, before);
+        let mut snapshot = snapshot.clone();
+        snapshot.files.retain(|it| catalog.holds(it));
+        Self { index: Index::new(snapshot), catalog, links }
+    }
+
+    pub(crate) fn by_interface(&self, index: u32) -> Option<&Served> {
+        self.links.iter().find(|it| it.link.index == index)
+    }
+
+    /// The link that a connection to `local` came in on. Any address of ours will do: one that
+    /// belongs to no served interface still reaches us, since it just did.
+    pub(crate) fn by_address(&self, local: Ipv4Addr, ports: UrlPorts) -> Link {
+        let held = |it: &&Served| it.interface.addresses.contains(&local);
+        let index = self.links.iter().find(held).map_or(0, |it| it.link.index);
+        let UrlPorts { http: http_port, gateway: gateway_port } = ports;
+        Link { index, address: local, http_port, gateway_port }
+    }
+}
+
+/// Chooses the interfaces to serve, and the address to answer with on each.
+pub(crate) fn serve(
+    snapshot: &Snapshot,
+    interfaces: Vec<Interface>,
+    named: &[String],
+    ports: UrlPorts,
+) -> Vec<Served> {
+    let in_a_subnet =
+        |address: &&Ipv4Addr| snapshot.subnets.iter().any(|it| it.cidr.contains(*address));
+    let choose = |interface: Interface| {
+        let ours = interface.addresses.iter().find(in_a_subnet);
+        let wanted = match named {
+            [] => ours,
+            _ if named.contains(&interface.name) => ours.or(interface.addresses.first()),
+            _ => None,
+        };
+        let address = *wanted.filter(|_| interface.is_up && interface.index != 0)?;
+        let UrlPorts { http: http_port, gateway: gateway_port } = ports;
+        let link = Link { index: interface.index, address, http_port, gateway_port };
+        Some(Served { link, interface })
+    };
+    interfaces.into_iter().filter_map(choose).collect()
+}
+
+/// The files as one request sees them: the cache, and GRUB configurations made on the spot.
+pub(crate) struct Shelf<'a> {
+    pub(crate) view: &'a View,
+    /// Where the request came in; scripts name its address.
+    pub(crate) link: Link,
+    /// Whose lease holds the client's address.
+    pub(crate) client: Option<Mac>,
+    pub(crate) nonce: [u8; 16],
+}
+
+impl Shelf<'_> {
+    fn grub_config(&self, mac: Mac) -> FileRef {
+        let body = grub_config(&self.view.index, &self.link, mac, self.nonce).body;
+        let sha256 = hex::encode(Sha256::digest(&body));
+        FileRef { bytes: Bytes::from(body), sha256: Arc::from(sha256) }
+    }
+}
+
+impl Files for Shelf<'_> {
+    fn open(&self, name: &str) -> Option<FileRef> {
+        if let Some(file) = self.view.catalog.named(name) {
+            return Some(file.clone());
+        }
+        match grub_config_of(name)? {
+            GrubConfig::Card(mac) => Some(self.grub_config(mac)),
+            GrubConfig::Client => self.client.map(|mac| self.grub_config(mac)),
+        }
+    }
+
+    fn by_digest(&self, sha256: &str) -> Option<FileRef> {
+        self.view.catalog.digested(sha256).cloned()
+    }
+
+    fn is_arriving(&self, name_or_sha256: &str) -> bool {
+        self.view.catalog.is_arriving(name_or_sha256)
+    }
+}
+
+/// Whose configuration GRUB asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum GrubConfig {
+    Card(Mac),
+    /// A plain `grub.cfg`: that of whoever asks.
+    Client,
+}
+
+/// GRUB tries `grub.cfg-01-<mac>` (01 is Ethernet), then shorter and shorter address forms, then
+/// `grub.cfg`; each in the folder of its prefix.
+fn grub_config_of(name: &str) -> Option<GrubConfig> {
+    let last = name.rsplit('/').next()?;
+    let rest = last.strip_prefix("grub.cfg")?;
+    if rest.is_empty() {
+        return Some(GrubConfig::Client);
+    }
+    let rest = rest.strip_prefix('-')?;
+    let mac = if rest.len() == 20 { rest.strip_prefix("01-")? } else { rest };
+    // With separators only: `0A4D0089` and the like are addresses.
+    if mac.len() != 17 {
+        return None;
+    }
+    mac.parse().ok().map(GrubConfig::Card)
+}
+
+#[cfg(test)]
+mod tests {
+    use ironherd_snapshot::Subnet;
+
+    use super::*;
+
+    #[test]
+    fn grub_names_a_card_or_nobody() {
+        let mac = Mac([0x52, 0x54, 0, 0x77, 0, 0x10]);
+        let rows = [
+            ("grub.cfg-01-52-54-00-77-00-10", Some(GrubConfig::Card(mac))),
+            ("boot/grub/grub.cfg-01-52-54-00-77-00-10", Some(GrubConfig::Card(mac))),
+            ("grub/grub.cfg-52:54:00:77:00:10", Some(GrubConfig::Card(mac))),
+            ("grub/grub.cfg", Some(GrubConfig::Client)),
+            ("grub/grub.cfg-0A4D0089", None),
+            ("grub/grub.cfg-52540077", None),
+            ("grub/grub.cfg-06-52-54-00-77-00-10", None),
+            ("grub/grub.cfgx", None),
+            ("grub/x86_64-efi/normal.mod", None),
+            ("", None),
+        ];
+        for (name, want) in rows {
+            assert_eq!(grub_config_of(name), want, "{name}");
+        }
+    }
+
+    #[test]
+    fn interfaces_are_served_by_subnet_or_by_name() {
+        let subnet = Subnet {
+            id: "1".to_owned(),
+            cidr: "10.77.0.0/24".parse().unwrap(),
+            gateway: None,
+            dns_servers: Vec::new(),
+            ntp_servers: Vec::new(),
+            domain: None,
+            mtu: None,
+            lease_seconds: 600,
+            ranges: Vec::new(),
+            reservations: Vec::new(),
+        };
+        let snapshot = Snapshot { subnets: vec![subnet], ..Snapshot::default() };
+        let interface = |name: &str, index: u32, addresses: &[[u8; 4]], is_up| Interface {
+            name: name.to_owned(),
+            index,
+            addresses: addresses.iter().map(|it| Ipv4Addr::from(*it)).collect(),
+            is_up,
+            ..Interface::default()
+        };
+        let all = [
+            interface("lo", 1, &[[127, 0, 0, 1]], true),
+            interface("eth0", 2, &[[192, 0, 2, 9], [10, 77, 0, 1]], true),
+            interface("eth1", 3, &[[192, 0, 2, 10]], true),
+            interface("eth2", 4, &[[10, 77, 0, 2]], false),
+        ];
+        let rows: [(&[&str], &[(u32, [u8; 4])]); 4] = [
+            (&[], &[(2, [10, 77, 0, 1])]),
+            (&["eth0"], &[(2, [10, 77, 0, 1])]),
+            (&["eth1", "lo"], &[(1, [127, 0, 0, 1]), (3, [192, 0, 2, 10])]),
+            (&["eth2", "eth9"], &[]),
+        ];
+        for (named, want) in rows {
+            let named: Vec<String> = named.iter().map(|it| (*it).to_owned()).collect();
+            let served = serve(&snapshot, all.to_vec(), &named, UrlPorts::default());
+            let got: Vec<_> =
+                served.iter().map(|it| (it.link.index, it.link.address.octets())).collect();
+            assert_eq!(got, want, "{named:?}");
+        }
+    }
+}
