@@ -11,7 +11,7 @@ use crate::{FileRef, Files, Instant, Now, UnixSeconds};
 #[derive(Debug, Default)]
 pub(crate) struct MemoryFiles {
     by_name: HashMap<String, FileRef>,
-    pub(crate) arriving: Vec<String>,
+    arriving: Vec<String>,
 }
 
 impl MemoryFiles {
@@ -20,6 +20,11 @@ impl MemoryFiles {
         let digest = Sha256::digest(&bytes);
         let sha256 = digest.iter().map(|byte| format!("{byte:02x}")).collect::<String>().into();
         self.by_name.insert(name.to_owned(), FileRef { bytes, sha256 });
+        self
+    }
+
+    pub(crate) fn arriving(mut self, name_or_sha256: &str) -> Self {
+        self.arriving.push(name_or_sha256.to_owned());
         self
     }
 }
@@ -40,7 +45,10 @@ impl Files for MemoryFiles {
 
 /// `ms` after an arbitrary origin.
 pub(crate) fn at_ms(ms: u64) -> Now {
-    Now { instant: Instant::from_nanos(ms * 1_000_000), wall: UnixSeconds(1_800_000_000 + ms / 1000) }
+    Now {
+        instant: Instant::from_nanos(ms * 1_000_000),
+        wall: UnixSeconds(1_800_000_000 + ms / 1000),
+    }
 }
 
 /// Bytes that repeat at no block size.

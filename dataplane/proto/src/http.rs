@@ -244,9 +244,11 @@ impl Connection {
             Err(HeadError::Malformed) => {
                 (Status::BadRequest, "this is no HTTP/1 request\n", DropReason::HttpMalformed)
             }
-            Err(HeadError::TooLarge) => {
-                (Status::HeadTooLarge, "the request head is too long\n", DropReason::HttpHeadTooLarge)
-            }
+            Err(HeadError::TooLarge) => (
+                Status::HeadTooLarge,
+                "the request head is too long\n",
+                DropReason::HttpHeadTooLarge,
+            ),
         };
         self.queue(Manner::broken(now).refuse(status, text), now);
         Err(reason)

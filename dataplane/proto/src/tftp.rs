@@ -137,9 +137,7 @@ impl Server {
                 let opened = self.open(files, from, local, payload, &request);
                 opened.map_err(|refused| self.refuse(from, local, refused))
             }
-            Packet::WriteRequest(_) => {
-                Err(self.refuse(from, local, DropReason::TftpWriteRefused))
-            }
+            Packet::WriteRequest(_) => Err(self.refuse(from, local, DropReason::TftpWriteRefused)),
             _ => Err(DropReason::TftpNotRequest),
         }
     }

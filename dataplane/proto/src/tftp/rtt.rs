@@ -30,9 +30,8 @@ impl Rtt {
 
     /// How long to wait for an ACK after `repeats` waits in vain.
     pub(super) fn patience(self, repeats: u8) -> Duration {
-        let measured = Duration::from_micros(
-            u64::from(self.smoothed_us) + 4 * u64::from(self.varies_us),
-        );
+        let measured =
+            Duration::from_micros(u64::from(self.smoothed_us) + 4 * u64::from(self.varies_us));
         let first = if self.smoothed_us == 0 { INITIAL } else { measured.clamp(FLOOR, CEILING) };
         (first * 2_u32.pow(u32::from(repeats.min(5)))).min(CEILING)
     }

@@ -120,7 +120,8 @@ impl Sim {
             transfer_bytes: chance.pick(&[None, Some(0)]),
             timeout_seconds: chance.pick(&[None, None, None, Some(1), Some(2)]),
         };
-        let mut len = usize::try_from(chance.pick(&[0, 1, 511, 512, 5_120, 14_680, 90_001])).unwrap();
+        let mut len =
+            usize::try_from(chance.pick(&[0, 1, 511, 512, 5_120, 14_680, 90_001])).unwrap();
         if wraps {
             (asked.block_bytes, asked.window_blocks, len) = (Some(8), Some(64), 8 * 65_600 + 3);
             self.faults = Faults { loss_permille: 1, jitter_us: 0, ..self.faults };

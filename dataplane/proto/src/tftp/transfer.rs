@@ -32,8 +32,13 @@ pub enum Finish {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Output {
     /// `out` holds datagrams back to back, all this long but the last.
-    Send { segment_bytes: usize, first: bool },
-    Wait { until: Instant },
+    Send {
+        segment_bytes: usize,
+        first: bool,
+    },
+    Wait {
+        until: Instant,
+    },
     Done(Finish),
 }
 
@@ -298,10 +303,7 @@ impl Transfer {
         Granted {
             block_bytes: told(Told::BLOCK_BYTES, self.block_bytes),
             timeout_seconds: (self.timeout_seconds != 0).then_some(self.timeout_seconds),
-            transfer_bytes: self
-                .told
-                .has(Told::TRANSFER_BYTES)
-                .then_some(self.file.len() as u64),
+            transfer_bytes: self.told.has(Told::TRANSFER_BYTES).then_some(self.file.len() as u64),
             window_blocks: told(Told::WINDOW_BLOCKS, self.window_blocks),
         }
     }

@@ -77,7 +77,12 @@ impl Client {
     }
 
     /// Takes a datagram; the answer, if any, goes to whoever sent it.
-    pub(super) fn handle(&mut self, from: SocketAddr, bytes: &[u8], now: Instant) -> Option<Vec<u8>> {
+    pub(super) fn handle(
+        &mut self,
+        from: SocketAddr,
+        bytes: &[u8],
+        now: Instant,
+    ) -> Option<Vec<u8>> {
         if self.gave_up || self.server.is_some_and(|server| server != from) {
             return None;
         }
