@@ -8,6 +8,8 @@ pub mod error;
 pub mod ipmi;
 pub mod pool;
 pub mod redfish;
+#[cfg(any(test, feature = "testing"))]
+pub mod scripted;
 pub mod target;
 
 pub use driver::{BmcFuture, Boot, BootDevice, Connection, Control, Driver, Drivers, PowerState};

@@ -153,8 +153,9 @@ mod tests {
 
     #[test]
     fn requests_on_the_wire() {
+        type Wire = (u8, u8, &'static [u8]);
         let flags = |device, efi| Message::from(BootOption::Flags { device, efi });
-        let rows: [(Message, (u8, u8, &[u8])); 9] = [
+        let rows: [(Message, Wire); 9] = [
             (ChassisStatus.into(), (0x00, 0x01, &[])),
             (ChassisControl(Control::Off).into(), (0x00, 0x02, &[0])),
             (ChassisControl(Control::On).into(), (0x00, 0x02, &[1])),

@@ -242,7 +242,7 @@ impl ipmi_rs_core::connection::IpmiCommand for Raw {
 }
 
 fn driver() -> IpmiDriver {
-    IpmiDriver::new(IpmiConfig { try_timeout: Duration::from_millis(200), tries: 4 })
+    IpmiDriver::new(IpmiConfig { try_timeout: Duration::from_millis(50), tries: 12 })
 }
 
 fn target(address: std::net::SocketAddr, password: &str) -> Target {

@@ -43,14 +43,23 @@ impl Lane {
 
     pub(super) async fn run(mut self) {
         loop {
+            // A person waits for an action; a read is mostly our own poll.
+            if let Ok(action) = self.actions.try_recv() {
+                self.handle_action(action).await;
+                continue;
+            }
+            if let Some(target) = self.waiting.first().map(|it| it.target.clone()) {
+                self.handle_reads(&target).await;
+                continue;
+            }
             tokio::select! {
-                biased; // A person waits for an action; a read is mostly our own poll.
+                biased;
                 action = self.actions.recv() => match action {
                     Some(action) => self.handle_action(action).await,
                     None => return,
                 },
                 read = self.reads.recv() => match read {
-                    Some(read) => self.handle_read(read).await,
+                    Some(read) => self.waiting.push(read),
                     None => return,
                 },
                 () = tokio::time::sleep(self.config.idle) => if self.retire() {
@@ -101,17 +110,15 @@ impl Lane {
         result
     }
 
-    async fn handle_read(&mut self, read: Read) {
-        self.waiting.push(read);
-        // Different credentials for one BMC are rare: each set gets a read of its own.
-        while let Some(target) = self.waiting.first().map(|it| it.target.clone()) {
-            let result = match self.admit(&target) {
-                Ok(()) => self.read(&target).await,
-                Err(error) => Err(error),
-            };
-            self.record(&target, result.as_ref().err());
-            self.answer_reads(&target, &result);
-        }
+    /// Answers the reads that wait for `target`. Different credentials for one BMC are rare:
+    /// each set gets a read of its own.
+    async fn handle_reads(&mut self, target: &Target) {
+        let result = match self.admit(target) {
+            Ok(()) => self.read(target).await,
+            Err(error) => Err(error),
+        };
+        self.record(target, result.as_ref().err());
+        self.answer_reads(target, &result);
     }
 
     async fn read(&mut self, target: &Target) -> Result<PowerState, BmcError> {

@@ -1,6 +1,8 @@
 //! Goal: our IPMI session works against a BMC that we did not write.
 //! Method: OpenIPMI's simulator on loopback, whose chassis script records what it is told.
 
+#![allow(clippy::unwrap_used, reason = "a test ends at the first surprise")]
+
 mod simulator;
 
 use std::net::UdpSocket;

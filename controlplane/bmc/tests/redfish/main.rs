@@ -1,6 +1,8 @@
 //! Goal: the Redfish client does what the button does, and names what goes wrong.
 //! Method: a small service on loopback that records what it is told and misbehaves on demand.
 
+#![allow(clippy::unwrap_used, reason = "a test ends at the first surprise")]
+
 mod service;
 
 use std::net::TcpListener;
