@@ -199,7 +199,8 @@ fn make(spec: &LabSpec, dir: &Path) -> anyhow::Result<Lab> {
 fn make_ssh_key(path: &Path, lab: &str) -> anyhow::Result<()> {
     let mut command = Command::new("ssh-keygen");
     command.args(["-q", "-t", "ed25519", "-N", "", "-C", &format!("ironherd-lab-{lab}"), "-f"]);
-    let output = command.arg(path).stdin(Stdio::null()).output().context("cannot run ssh-keygen")?;
+    let output =
+        command.arg(path).stdin(Stdio::null()).output().context("cannot run ssh-keygen")?;
     if !output.status.success() {
         bail!("ssh-keygen: {}", String::from_utf8_lossy(&output.stderr).trim());
     }

@@ -44,8 +44,7 @@ fn relay(mut serial: &UnixStream) -> anyhow::Result<()> {
     let mut stdout = io::stdout().lock();
     let mut bytes = [0_u8; 4096];
     loop {
-        let mut ready =
-            [PollFd::new(serial, PollFlags::IN), PollFd::new(&stdin, PollFlags::IN)];
+        let mut ready = [PollFd::new(serial, PollFlags::IN), PollFd::new(&stdin, PollFlags::IN)];
         match poll(&mut ready, None) {
             Ok(_) | Err(rustix::io::Errno::INTR) => {}
             Err(errno) => return Err(errno.into()),

@@ -46,8 +46,7 @@ pub(crate) async fn prepare_region(client: &Client, lab: &Lab) -> anyhow::Result
     let mut configs = lab.machines.iter().map(ironherd_bmc_sim::Machine::config);
     if let Some(config) = configs.find(|it| it.bmc.kind == BmcKind::Redfish) {
         let (username, password) = (&config.bmc.username, &config.bmc.password.0);
-        let input =
-            json!({ "protocol": "REDFISH", "username": username, "password": password });
+        let input = json!({ "protocol": "REDFISH", "username": username, "password": password });
         client.run(CREDENTIAL_SET, json!({ "input": input })).await?;
     }
     Ok(())

@@ -6,9 +6,7 @@ use std::path::PathBuf;
 use std::str::FromStr;
 
 use anyhow::{Context as _, bail, ensure};
-use ironherd_bmc_sim::{
-    BmcConfig, BmcKind, DiskBus, Firmware, MachineConfig, Secret,
-};
+use ironherd_bmc_sim::{BmcConfig, BmcKind, DiskBus, Firmware, MachineConfig, Secret};
 use sha2::{Digest as _, Sha256};
 
 /// Machines beyond this would not find a BMC address in the upper part of a /24.

@@ -86,13 +86,14 @@ fn lan_conf_text(dir: &Path, config: &MachineConfig, program: &Path) -> io::Resu
 
 /// Quotes a path for the shell that runs the helper, inside the simulator's own double quotes.
 fn shell_word(path: &Path) -> io::Result<String> {
-    let text = path.to_str().filter(|it| !it.contains(['"', '\'', '\\', '\n'])).ok_or_else(|| {
-        let path: PathBuf = path.to_owned();
-        io::Error::new(
-            io::ErrorKind::InvalidInput,
-            format!("ipmi_sim cannot be told the path {}", path.display()),
-        )
-    })?;
+    let text =
+        path.to_str().filter(|it| !it.contains(['"', '\'', '\\', '\n'])).ok_or_else(|| {
+            let path: PathBuf = path.to_owned();
+            io::Error::new(
+                io::ErrorKind::InvalidInput,
+                format!("ipmi_sim cannot be told the path {}", path.display()),
+            )
+        })?;
     Ok(format!("'{text}'"))
 }
 

@@ -62,7 +62,10 @@ mod tests {
         let rows = [
             ("get ip_addr", Some("ip_addr:10.77.0.201\n")),
             ("get ip_addr_src", Some("ip_addr_src:static\n")),
-            ("get subnet_mask mac_addr", Some("subnet_mask:255.255.255.0\nmac_addr:52:54:00:00:00:fe\n")),
+            (
+                "get subnet_mask mac_addr",
+                Some("subnet_mask:255.255.255.0\nmac_addr:52:54:00:00:00:fe\n"),
+            ),
             ("get default_gw_ip_addr", Some("default_gw_ip_addr:10.77.0.1\n")),
             ("set ip_addr 10.0.0.1", Some("")),
             ("check ip_addr_src dhcp", Some("")),

@@ -218,9 +218,12 @@ impl Machine {
             if plan.disk_first {
                 // Takes effect at the next reset only: when the guest reboots, the network comes
                 // first again. The card has index 2 now, so 3 puts the disk behind it.
-                self.monitor("qom-set", json!({
-                    "path": "/machine/peripheral/blk0", "property": "bootindex", "value": 3,
-                }))?;
+                self.monitor(
+                    "qom-set",
+                    json!({
+                        "path": "/machine/peripheral/blk0", "property": "bootindex", "value": 3,
+                    }),
+                )?;
             }
         }
         Ok(())
@@ -301,8 +304,7 @@ pub fn write_private(path: &Path, value: &impl Serialize) -> io::Result<()> {
     let temporary = path.with_extension("new");
     let text = serde_json::to_vec_pretty(value).map_err(io::Error::other)?;
     let _ = fs::remove_file(&temporary); // The mode below counts only for a file that is made.
-    let mut file =
-        OpenOptions::new().create_new(true).write(true).mode(0o600).open(&temporary)?;
+    let mut file = OpenOptions::new().create_new(true).write(true).mode(0o600).open(&temporary)?;
     file.write_all(&text)?;
     fs::rename(temporary, path)
 }

@@ -98,7 +98,11 @@ mod tests {
         ];
         for (firmware, enabled, target, disk_first, http_only) in rows {
             let plan = BootOverride::new(enabled, target).plan(firmware);
-            assert_eq!(plan, BootPlan { disk_first, http_only }, "{firmware:?} {enabled:?} {target:?}");
+            assert_eq!(
+                plan,
+                BootPlan { disk_first, http_only },
+                "{firmware:?} {enabled:?} {target:?}"
+            );
         }
     }
 }

@@ -53,10 +53,13 @@ pub(crate) fn arguments(config: &MachineConfig, dir: &Path, plan: BootPlan) -> V
     machine(&mut args, config);
     args.pair("-pidfile", path_text(&dir.join(PID_FILE)));
     args.pair("-qmp", format!("unix:{QMP_SOCKET},server=on,wait=off"));
-    args.pair("-chardev", format!(
-        "socket,id=serial0,path={SERIAL_SOCKET},server=on,wait=off,logfile={},logappend=on",
-        option_text(&dir.join(SERIAL_LOG)),
-    ));
+    args.pair(
+        "-chardev",
+        format!(
+            "socket,id=serial0,path={SERIAL_SOCKET},server=on,wait=off,logfile={},logappend=on",
+            option_text(&dir.join(SERIAL_LOG)),
+        ),
+    );
     args.pair("-serial", "chardev:serial0");
     if let Some(files) = firmware_files(config.firmware) {
         let vars = option_text(&dir.join(VARS));
@@ -92,11 +95,14 @@ fn machine(args: &mut Arguments, config: &MachineConfig) {
     args.pair("-display", "none");
     args.pair("-rtc", "base=utc");
     args.pair("-uuid", config.uuid.clone());
-    args.pair("-smbios", format!(
-        "type=1,manufacturer=Ironherd,product=Lab Machine,version={},serial={}",
-        config.firmware.as_str(),
-        config.serial,
-    ));
+    args.pair(
+        "-smbios",
+        format!(
+            "type=1,manufacturer=Ironherd,product=Lab Machine,version={},serial={}",
+            config.firmware.as_str(),
+            config.serial,
+        ),
+    );
     args.pair("-smbios", format!("type=3,manufacturer=Ironherd,serial={}", config.serial));
     args.pair("-object", "rng-random,id=rng0,filename=/dev/urandom");
     args.pair("-device", "virtio-rng-pci,rng=rng0");
@@ -110,26 +116,26 @@ fn boot_devices(args: &mut Arguments, config: &MachineConfig, dir: &Path, plan: 
     let (nic_index, disk_index) = if plan.disk_first { (2, 1) } else { (1, 2) };
     // The card's ROM is iPXE, which UEFI would run in the place of its own network stack.
     let rom = if config.firmware == Firmware::Bios { "" } else { ",romfile=" };
-    args.pair("-netdev", format!(
-        "tap,id=net0,ifname={},script=no,downscript=no",
-        config.tap,
-    ));
+    args.pair("-netdev", format!("tap,id=net0,ifname={},script=no,downscript=no", config.tap,));
     args.pair("-device", format!(
         "virtio-net-pci,id=nic0,netdev=net0,mac={},bootindex={nic_index}{rom}",
         config.mac,
     ));
-    args.pair("-drive", format!(
-        "if=none,id=disk0,format=raw,cache=unsafe,discard=unmap,detect-zeroes=unmap,file={}",
-        option_text(&dir.join(DISK)),
-    ));
+    args.pair(
+        "-drive",
+        format!(
+            "if=none,id=disk0,format=raw,cache=unsafe,discard=unmap,detect-zeroes=unmap,file={}",
+            option_text(&dir.join(DISK)),
+        ),
+    );
     let disk = match config.disk_bus {
         DiskBus::Virtio => "virtio-blk-pci",
         DiskBus::Nvme => "nvme",
     };
-    args.pair("-device", format!(
-        "{disk},id=blk0,drive=disk0,serial={}D0,bootindex={disk_index}",
-        config.serial,
-    ));
+    args.pair(
+        "-device",
+        format!("{disk},id=blk0,drive=disk0,serial={}D0,bootindex={disk_index}", config.serial,),
+    );
     if plan.http_only {
         for family in ["IPv4", "IPv6"] {
             args.pair("-fw_cfg", format!("name=opt/org.tianocore/{family}PXESupport,string=n"));
@@ -140,17 +146,18 @@ fn boot_devices(args: &mut Arguments, config: &MachineConfig, dir: &Path, plan: 
 /// The machine's own side of its BMC.
 fn management(args: &mut Arguments, config: &MachineConfig, dir: &Path) {
     match config.bmc.kind {
+        // QEMU has no IPMI devices for that board: its BMC is reached over the network alone.
+        BmcKind::Ipmi if config.firmware == Firmware::Arm64 => {}
         BmcKind::Ipmi => {
-            args.pair("-chardev", format!(
-                "socket,id=ipmi0,host=127.0.0.1,port={},reconnect=2",
-                config.bmc.in_band_port,
-            ));
+            args.pair(
+                "-chardev",
+                format!(
+                    "socket,id=ipmi0,host=127.0.0.1,port={},reconnect=2",
+                    config.bmc.in_band_port,
+                ),
+            );
             args.pair("-device", "ipmi-bmc-extern,id=bmc0,chardev=ipmi0");
-            let interface = match config.firmware {
-                Firmware::Arm64 => "pci-ipmi-kcs", // There is no ISA bus on that board.
-                Firmware::Bios | Firmware::Uefi | Firmware::UefiHttp => "isa-ipmi-kcs",
-            };
-            args.pair("-device", format!("{interface},bmc=bmc0"));
+            args.pair("-device", "isa-ipmi-kcs,bmc=bmc0");
         }
         BmcKind::Redfish => {
             args.pair("-smbios", format!("file={}", option_text(&dir.join(SMBIOS))));
@@ -250,6 +257,8 @@ mod tests {
         assert!(uefi.contains(",romfile=") && uefi.contains("smbios file="));
         assert!(!uefi.contains("PXESupport"));
         let plan = BootPlan { disk_first: false, http_only: true };
-        assert!(line(Firmware::UefiHttp, BmcKind::Redfish, plan).contains("IPv4PXESupport,string=n"));
+        assert!(
+            line(Firmware::UefiHttp, BmcKind::Redfish, plan).contains("IPv4PXESupport,string=n")
+        );
     }
 }

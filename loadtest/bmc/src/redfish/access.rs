@@ -107,9 +107,8 @@ fn same(ours: &[u8], theirs: &[u8]) -> bool {
 pub(super) async fn create(State(bmc): State<Bmc>, body: Bytes) -> Result<Response, Refusal> {
     let login: Session = serde_json::from_slice(&body)
         .map_err(|_error| Refusal::bad_request(Base::MalformedJSON))?;
-    let missing = |name: &str| {
-        Refusal::bad_request(Base::CreateFailedMissingReqProperties(name.to_owned()))
-    };
+    let missing =
+        |name: &str| Refusal::bad_request(Base::CreateFailedMissingReqProperties(name.to_owned()));
     let user = login.user_name.ok_or_else(|| missing("UserName"))?;
     let password = login.password.ok_or_else(|| missing("Password"))?;
     if !may_log_in(&bmc.machine.config().bmc, &user, &password) {

@@ -8,8 +8,8 @@ use redfish_codegen::models::chassis_collection::ChassisCollection;
 use redfish_codegen::models::computer_system_collection::ComputerSystemCollection;
 use redfish_codegen::models::manager::v1_18_0 as manager_model;
 use redfish_codegen::models::manager_collection::ManagerCollection;
-use redfish_codegen::models::odata_v4::{Context, Count, Id as ODataId, IdRef, Service};
 use redfish_codegen::models::odata_v4::ServiceDocument;
+use redfish_codegen::models::odata_v4::{Context, Count, Id as ODataId, IdRef, Service};
 use redfish_codegen::models::resource::{Health, Id, Name, State as ResourceState, Status};
 use redfish_codegen::models::service_root::v1_16_0::{Links, ServiceRoot};
 use redfish_codegen::models::session_service::v1_1_8::SessionService;
@@ -32,11 +32,7 @@ pub(super) fn name(text: &str) -> Name {
 }
 
 pub(super) fn healthy() -> Status {
-    Status {
-        health: Some(Health::OK),
-        state: Some(ResourceState::Enabled),
-        ..Status::default()
-    }
+    Status { health: Some(Health::OK), state: Some(ResourceState::Enabled), ..Status::default() }
 }
 
 pub(super) async fn versions() -> Json<Value> {
@@ -67,8 +63,12 @@ pub(super) async fn odata() -> Json<ServiceDocument> {
         url: format!("{ROOT}{url}"),
         ..Service::default()
     };
-    let services =
-        [("Service", "/"), ("Systems", "/Systems"), ("Managers", "/Managers"), ("Chassis", "/Chassis")];
+    let services = [
+        ("Service", "/"),
+        ("Systems", "/Systems"),
+        ("Managers", "/Managers"),
+        ("Chassis", "/Chassis"),
+    ];
     Json(ServiceDocument {
         odata_context: Context(format!("{ROOT}/$metadata")),
         value: services.into_iter().map(service).collect(),

@@ -73,8 +73,7 @@ pub(super) async fn reset(State(bmc): State<Bmc>, body: Bytes) -> Result<StatusC
             "ComputerSystem.Reset".to_owned(),
         ))
     };
-    let request: ResetRequestBody =
-        serde_json::from_value(body).map_err(|_error| unsupported())?;
+    let request: ResetRequestBody = serde_json::from_value(body).map_err(|_error| unsupported())?;
     let action: fn(&Machine) -> Result<(), MachineError> =
         match request.reset_type.unwrap_or(ResetType::On) {
             ResetType::On | ResetType::ForceOn => Machine::power_on,
@@ -224,10 +223,7 @@ fn describe(machine: &Machine, boot: &BootOverride) -> ComputerSystem {
             total_system_memory_gi_b: Some(f64::from(config.memory_mib) / 1024.0),
             ..MemorySummary::default()
         }),
-        processor_summary: Some(ProcessorSummary {
-            count: Some(1),
-            ..ProcessorSummary::default()
-        }),
+        processor_summary: Some(ProcessorSummary { count: Some(1), ..ProcessorSummary::default() }),
         links: Some(Links {
             chassis: Some(vec![link(CHASSIS)]),
             managed_by: Some(vec![link(MANAGER)]),
