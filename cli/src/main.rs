@@ -149,7 +149,7 @@ async fn run(arguments: Arguments, config: &Config) -> anyhow::Result<()> {
         Command::Image(command) => image::run(client, output, command).await,
         Command::Lab(LabCommand::Demo(args)) => demo::run(args, output).await,
         Command::Lab(LabCommand::Lab(command)) => {
-            lab::run(command, &config.data_dir, output).await
+            lab::run(command, client, &config.data_dir, output).await
         }
         Command::Graphql { file, variables } => {
             let document = match file.as_os_str() == "-" {

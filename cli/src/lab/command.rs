@@ -9,7 +9,8 @@ use ironherd_bmc_sim::{chassis_control, descriptors, lan_config, redfish};
 use tokio::task::spawn_blocking;
 
 use super::spec::{LabSpec, MachineKind, Network, parse_size};
-use super::{Lab, Switch, console, down, state, status};
+use super::{Lab, Switch, console, down, prepare_region, state, status};
+use crate::client::Client;
 use crate::output::Output;
 
 const DEFAULT_NAME: &str = "lab";
@@ -37,6 +38,8 @@ pub(crate) enum LabCommand {
         #[command(flatten)]
         lab: NameArg,
     },
+    /// Tells the region about the lab: its subnet, its BMCs. May be repeated.
+    Prepare(NameArg),
     /// Removes the lab with all it runs, also after a crash.
     Down(NameArg),
     #[command(hide = true)]
@@ -93,12 +96,14 @@ pub(crate) struct HelperArgs {
     words: Vec<String>,
 }
 
-/// Runs one sub-command; `data_dir` is where labs are kept unless they were made elsewhere.
+/// Runs one sub-command; `data_dir` is where labs are kept unless they were made elsewhere, and
+/// `client` reaches the region for the one command that talks to it.
 ///
 /// # Errors
 /// A sentence for the person who typed it.
 pub(crate) async fn run(
     command: LabCommand,
+    client: impl FnOnce() -> anyhow::Result<Client>,
     data_dir: &Path,
     output: Output,
 ) -> anyhow::Result<()> {
@@ -120,6 +125,7 @@ pub(crate) async fn run(
             };
             spawn_blocking(work).await??;
         }
+        LabCommand::Prepare(name) => prepare_region(&client()?, &open(&name)?).await?,
         LabCommand::Down(name) => down(&base, &name.choose()?).await?,
         LabCommand::ChassisControl(args) => args.chassis_control()?,
         LabCommand::LanConfig(args) => args.lan_config()?,
