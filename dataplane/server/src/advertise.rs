@@ -24,6 +24,7 @@ pub(crate) struct Advertisers {
 }
 
 const PERIOD: Duration = Duration::from_secs(10);
+const RETRY: Duration = Duration::from_secs(1);
 /// One multicast answers all who asked meanwhile: a rack that powers on asks at once.
 const GATHER: Duration = Duration::from_millis(20);
 
@@ -96,9 +97,9 @@ async fn advertise(socket: UdpSocket, mac: [u8; 6], (index, source): (u32, Ipv6A
     loop {
         tokio::select! {
             () = sleep_until(due) => {
-                due = Instant::now() + PERIOD;
-                // The interface may be down for now; the next one is due anyway.
-                let _ = socket.send_to(&advertisement, to).await;
+                // A new link-local address is no source yet: the kernel first asks who has it.
+                let sent = socket.send_to(&advertisement, to).await;
+                due = Instant::now() + if sent.is_ok() { PERIOD } else { RETRY };
             }
             received = socket.recv(&mut message) => {
                 // The interface went; if it comes back, so does a task for it.

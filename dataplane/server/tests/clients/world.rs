@@ -1,0 +1,266 @@
+use std::collections::HashMap;
+use std::io::{BufRead, BufReader};
+use std::os::unix::fs::PermissionsExt;
+use std::path::PathBuf;
+use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+use ironherd_rack::{Rack, RackConfig};
+use ironherd_snapshot::{
+    BootFile, BootKey, Intent, Machine, Range, Reservation, Settings, Snapshot, Subnet,
+};
+use sha2::{Digest, Sha256};
+use tempfile::TempDir;
+
+/// A client's namespace and a server's, joined by a pair of interfaces; removed when dropped.
+pub(crate) struct World {
+    server: String,
+    client: String,
+    folder: TempDir,
+}
+
+/// A rack in its own process; killed with signal 9 when dropped.
+pub(crate) struct RackProcess(Child);
+
+pub(crate) enum Client<'a> {
+    Udhcpc(&'a [&'a str]),
+    Dhclient,
+}
+
+const DATA_DIR: &str = "IRONHERD_TEST_RACK_DATA_DIR";
+const CLIENT_INTERFACE: &str = "vc";
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// Becomes the rack, if this process was started to be it.
+pub(crate) fn run_if_asked() {
+    let Some(data_dir) = std::env::var_os(DATA_DIR) else { return };
+    let config = RackConfig { data_dir: PathBuf::from(data_dir), ..RackConfig::default() };
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    runtime.block_on(async {
+        let rack = Rack::start(config).await.unwrap();
+        println!("READY {:?}", rack.handle().served());
+        rack.run_until(std::future::pending()).await.unwrap();
+    });
+}
+
+/// Says loudly that a test does not run; and fails where all must.
+pub(crate) fn skip(why: &str) {
+    let required = std::env::var_os("IRONHERD_TESTS_REQUIRE_ALL").is_some_and(|it| it == "1");
+    assert!(!required, "IRONHERD_TESTS_REQUIRE_ALL=1, but {why}");
+    println!("SKIPPED: {why}");
+}
+
+/// 3,000,001 bytes: the last TFTP block is short, and none is like another.
+pub(crate) fn big_file() -> Vec<u8> {
+    let mut state = 0x9e37_79b9_u32;
+    let step = |_| {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        state.to_be_bytes()[0]
+    };
+    (0..3_000_001).map(step).collect()
+}
+
+pub(crate) fn digest(bytes: &[u8]) -> String {
+    hex::encode(Sha256::digest(bytes))
+}
+
+impl World {
+    pub(crate) fn new(name: &str) -> Option<Self> {
+        let missing = ["ip", "busybox", "dhclient", "tftp", "atftp", "curl"]
+            .into_iter()
+            .find(|it| !Command::new("which").arg(it).output().is_ok_and(|it| it.status.success()));
+        if let Some(missing) = missing {
+            skip(&format!("`{missing}` is not installed"));
+            return None;
+        }
+        if !rustix::process::geteuid().is_root() {
+            skip("network namespaces need root");
+            return None;
+        }
+        let id = std::process::id();
+        let world = Self {
+            server: format!("ironherd-test-{id}-{name}-s"),
+            client: format!("ironherd-test-{id}-{name}-c"),
+            folder: tempfile::tempdir().unwrap(),
+        };
+        let Self { server, client, .. } = &world;
+        for line in [
+            format!("netns add {server}"),
+            format!("netns add {client}"),
+            format!(
+                "link add vs netns {server} type veth peer name {CLIENT_INTERFACE} netns {client}"
+            ),
+            format!("-n {server} addr add 10.77.0.1/24 dev vs"),
+            format!("-n {server} link set lo up"),
+            format!("-n {server} link set vs up"),
+            format!("-n {client} link set lo up"),
+            format!("-n {client} link set {CLIENT_INTERFACE} up"),
+        ] {
+            ip(&line);
+        }
+        world.fill_data_dir();
+        Some(world)
+    }
+
+    fn fill_data_dir(&self) {
+        let cache = self.file("data/cache");
+        std::fs::create_dir_all(&cache).unwrap();
+        let bytes = big_file();
+        std::fs::write(cache.join(digest(&bytes)), &bytes).unwrap();
+        let snapshot = serde_json::to_vec(&snapshot(&bytes)).unwrap();
+        std::fs::write(self.file("data/snapshot.json"), snapshot).unwrap();
+    }
+
+    pub(crate) fn file(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    pub(crate) fn start_rack(&self) -> RackProcess {
+        let mut child = Command::new("ip")
+            .args(["netns", "exec", &self.server])
+            .arg(std::env::current_exe().unwrap())
+            .args(["--exact", "rack_process", "--nocapture"])
+            .env(DATA_DIR, self.file("data"))
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        let ready = lines.map_while(Result::ok).find(|line| line.contains("READY"));
+        let ready = ready.expect("the rack starts; its error is above");
+        assert!(ready.contains("10.77.0.1"), "{ready}");
+        RackProcess(child)
+    }
+
+    /// Gives the client an address, as if by DHCP.
+    pub(crate) fn give_address(&self) {
+        ip(&format!("-n {} addr add 10.77.0.137/24 dev {CLIENT_INTERFACE}", self.client));
+    }
+
+    /// Runs a shell command in the client's namespace, within the world's folder.
+    pub(crate) fn in_client(&self, command: &str) -> Output {
+        Command::new("ip")
+            .args(["netns", "exec", &self.client, "timeout", "60", "sh", "-c", command])
+            .current_dir(self.folder.path())
+            .output()
+            .unwrap()
+    }
+
+    /// Runs a command and reads the file that it made.
+    pub(crate) fn fetch(&self, command: &str, into: &str) -> Option<Vec<u8>> {
+        let output = self.in_client(command);
+        if !output.status.success() {
+            println!("{command}: {output:?}");
+        }
+        let bytes = std::fs::read(self.file(into)).ok();
+        let _ = std::fs::remove_file(self.file(into));
+        bytes
+    }
+
+    /// Asks by DHCP with a real client; what it was told, or nothing if nobody answered.
+    pub(crate) fn dhcp(&self, mac: &str, client: &Client<'_>) -> Option<HashMap<String, String>> {
+        ip(&format!("-n {} link set {CLIENT_INTERFACE} down address {mac}", self.client));
+        ip(&format!("-n {} link set {CLIENT_INTERFACE} up", self.client));
+        let script = self.file("script");
+        // Both clients run it for several reasons; the one with an address is the lease.
+        let text = "#!/bin/sh\n[ -n \"$ip$new_ip_address\" ] && env > lease\nexit 0\n";
+        std::fs::write(&script, text).unwrap();
+        std::fs::set_permissions(&script, std::fs::Permissions::from_mode(0o755)).unwrap();
+        let _ = std::fs::remove_file(self.file("lease"));
+        let folder = self.folder.path().display();
+        let output = match client {
+            Client::Udhcpc(arguments) => self.in_client(&format!(
+                "busybox udhcpc -i {CLIENT_INTERFACE} -n -q -f -t 4 -T 1 -s ./script {}",
+                arguments.join(" ")
+            )),
+            Client::Dhclient => self.in_client(&format!(
+                "timeout 20 dhclient -1 -d -cf /dev/null -sf {folder}/script \
+                 -lf {folder}/leases -pf {folder}/pid {CLIENT_INTERFACE} & \
+                 while ! [ -s lease ] && kill -0 $!; do :; done; kill $!"
+            )),
+        };
+        let Ok(lease) = std::fs::read_to_string(self.file("lease")) else {
+            println!("no lease: {}", String::from_utf8_lossy(&output.stderr));
+            return None;
+        };
+        let pairs = lease.lines().filter_map(|line| line.split_once('='));
+        Some(pairs.map(|(name, value)| (name.to_owned(), value.to_owned())).collect())
+    }
+
+    /// Asks until it holds, for a while; each question takes its own time.
+    #[track_caller]
+    pub(crate) fn until(&self, what: &str, mut holds: impl FnMut() -> bool) {
+        let start = Instant::now();
+        while !holds() {
+            assert!(start.elapsed() < PATIENCE, "{what} did not come");
+        }
+    }
+}
+
+impl Drop for World {
+    fn drop(&mut self) {
+        for namespace in [&self.server, &self.client] {
+            // At the end of a failed test there may be nothing to remove.
+            let _ = Command::new("ip").args(["netns", "del", namespace]).output();
+        }
+    }
+}
+
+impl Drop for RackProcess {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+#[track_caller]
+fn ip(line: &str) {
+    let output = Command::new("ip").args(line.split(' ')).output().unwrap();
+    assert!(output.status.success(), "ip {line}: {}", String::from_utf8_lossy(&output.stderr));
+}
+
+/// One subnet with one reserved card and a range of a single address.
+fn snapshot(file: &[u8]) -> Snapshot {
+    let address = |text: &str| text.parse().unwrap();
+    let mac = super::KNOWN.parse().unwrap();
+    let boot_file = |name: &str, sha256: String, len: usize| BootFile {
+        name: name.to_owned(),
+        sha256,
+        size_bytes: u64::try_from(len).unwrap(),
+    };
+    let subnet = Subnet {
+        id: "lab".to_owned(),
+        cidr: "10.77.0.0/24".parse().unwrap(),
+        gateway: Some(address("10.77.0.1")),
+        dns_servers: vec![address("10.77.0.1"), address("192.0.2.53")],
+        ntp_servers: Vec::new(),
+        domain: Some("lab.example".to_owned()),
+        mtu: None,
+        lease_seconds: 600,
+        ranges: vec![Range { first: address("10.77.0.200"), last: address("10.77.0.200") }],
+        reservations: vec![Reservation {
+            mac,
+            address: address("10.77.0.137"),
+            hostname: Some("m10".to_owned()),
+        }],
+    };
+    let machine = Machine {
+        id: "0198c2a8-7b1e-7c55-9c1d-3a6f1f0e2b4d".to_owned(),
+        hostname: "m10".to_owned(),
+        macs: vec![mac],
+        uuid: None,
+        intent: Intent::Local,
+        attempt: 1,
+        boot_key: BootKey([7; 32]),
+        kernel_args: String::new(),
+    };
+    Snapshot {
+        generation: 7,
+        settings: Settings { enlist: true, enlist_key: BootKey([8; 32]), ephemeral: None },
+        subnets: vec![subnet],
+        machines: vec![machine],
+        files: vec![
+            boot_file("snponly.efi", digest(file), file.len()),
+            boot_file("arriving", digest(b"not here yet"), 12),
+        ],
+    }
+}
