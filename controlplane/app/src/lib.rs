@@ -3,16 +3,40 @@
 //! [`App`] is the only door to the region's state. Every command takes the [`Actor`] who gives it,
 //! decides with the rules of `domain`, and stores state, event and effects in one transaction.
 
+mod access;
 mod actor;
+mod address;
+mod agent;
+mod app;
+mod deploy;
+mod enlist;
 mod error;
+mod feed;
 mod hardware;
+mod image;
 mod input;
+mod machine_act;
+mod machine_edit;
+mod machine_read;
 mod output;
+mod page;
+mod power;
+mod query;
+mod rack;
+mod seal;
 mod secret;
-mod stubs;
+mod settings;
+mod snapshot;
+mod step;
+mod subnet;
+mod upload;
+mod work;
+mod worker;
 
 pub use actor::{Actor, AgentSession};
+pub use app::{App, Clock, OpenError};
 pub use error::{CommandError, Fault};
+pub use feed::ChangeFeed;
 pub use hardware::{Disk, Firmware, Hardware, NicHardware, PciDevice, System};
 pub use input::{
     AgentEnlist, AgentFinished, AgentHello, AgentProgress, BmcCredentialSet, BmcFound, ImageCreate,
@@ -25,9 +49,12 @@ pub use output::{
     PowerTarget, Settings, Started, TokenMade,
 };
 pub use secret::Secret;
-pub use stubs::{Answer, App, ChangeFeed, ImageUpload, OpenError};
+pub use upload::ImageUpload;
+
+/// What a command gives.
+pub type Answer<T> = Result<T, CommandError>;
 
 pub use ironherd_store::{
     Effect, EffectKind, Event, Image, Lease, Machine, MachineFilter, Operation, OperationStep,
-    Rack, Range, Reservation, Subnet, Token, TokenKind,
+    Rack, Range, Reservation, StoreError, Subnet, Token, TokenKind,
 };

@@ -83,21 +83,29 @@ fn read(row: &Row) -> Result<Effect, StoreError> {
     })
 }
 
-/// Queues an effect. What still waits for the same machine is older and is dropped.
+/// Queues an effect. One that switches the power replaces what still waits for the machine;
+/// returns the operations of what it replaced.
 ///
 /// # Errors
 /// [`StoreError::Sql`].
-pub async fn insert(tx: &mut Tx, it: &Effect) -> Result<(), StoreError> {
-    const DROP: &str =
-        "UPDATE effect SET state = 'SUPERSEDED' WHERE machine_id = $1 AND state = 'QUEUED'";
+pub async fn insert(tx: &mut Tx, it: &Effect) -> Result<Vec<OperationId>, StoreError> {
+    const DROP: &str = "
+        UPDATE effect SET state = 'SUPERSEDED' WHERE machine_id = $1 AND state = 'QUEUED'
+        RETURNING operation_id";
     const ADD: &str = "
         INSERT INTO effect (id, machine_id, operation_id, kind, boot, attempt, state,
             run_after_us, created_us)
         VALUES ($1, $2, $3, $4, $5, $6, 'QUEUED', $7, $7)";
-    tx.run(DROP, binds![it.machine_id]).await?;
+    let mut replaced = Vec::new();
+    if it.kind != EffectKind::PowerQuery {
+        for row in tx.all(DROP, binds![it.machine_id]).await? {
+            replaced.extend(row.parsed_maybe::<OperationId>("operation_id")?);
+        }
+    }
     let (kind, boot) = (it.kind.as_str(), it.boot);
     let values = binds![it.id, it.machine_id, it.operation_id, kind, boot, it.attempt, it.created];
-    tx.run(ADD, values).await.map(|_| ())
+    tx.run(ADD, values).await?;
+    Ok(replaced)
 }
 
 /// Takes up to `limit` effects that are due, or whose worker lost its lease.

@@ -64,3 +64,21 @@ pub async fn page(
     let after = after.map(LeaseId::to_text).unwrap_or_default();
     tx.all(PAGE, binds![after, limit]).await?.iter().map(read).collect()
 }
+
+/// The lease of an address, in whatever state.
+///
+/// # Errors
+/// See [`page`].
+pub async fn by_address(tx: &mut Tx, address: Ipv4Addr) -> Result<Option<Lease>, StoreError> {
+    let row = tx.maybe("SELECT * FROM lease WHERE address = $1", binds![address]).await?;
+    row.as_ref().map(read).transpose()
+}
+
+/// The leases of a card, the latest first.
+///
+/// # Errors
+/// See [`page`].
+pub async fn of_mac(tx: &mut Tx, mac: Mac) -> Result<Vec<Lease>, StoreError> {
+    const ALL: &str = "SELECT * FROM lease WHERE mac = $1 ORDER BY started_us DESC LIMIT 8";
+    tx.all(ALL, binds![mac]).await?.iter().map(read).collect()
+}

@@ -1,3 +1,4 @@
+use std::collections::HashMap;
 use std::net::Ipv4Addr;
 
 use ironherd_domain::{
@@ -125,7 +126,7 @@ impl Machine {
 ///
 /// # Errors
 /// [`StoreError::Taken`] if the hostname or a card belongs to another machine.
-pub async fn insert(tx: &mut Tx, it: &Machine) -> Result<(), StoreError> {
+pub async fn insert(tx: &mut Tx, it: &Machine) -> Result<i64, StoreError> {
     const ADD: &str = "
         INSERT INTO machine (id, hostname, state, state_since_us, power_protocol, power_state,
             boot_key, created_us)
@@ -144,7 +145,7 @@ pub async fn insert(tx: &mut Tx, it: &Machine) -> Result<(), StoreError> {
     for (position, mac) in (0_i64..).zip(&it.macs) {
         nic::insert(tx, it.id, *mac, position).await?;
     }
-    update(tx, it).await.map(|_| ())
+    update(tx, it).await
 }
 
 /// Stores every column of `it`, unless someone else changed the machine since it was loaded.
@@ -211,6 +212,37 @@ pub async fn touch(tx: &mut Tx, id: MachineId, at: UnixMicros) -> Result<(), Sto
     tx.run("UPDATE machine SET agent_seen_us = $2 WHERE id = $1", binds![id, at]).await.map(|_| ())
 }
 
+/// Records what the BMC said of the power. The generation stays.
+///
+/// # Errors
+/// [`StoreError::Sql`].
+pub async fn power_seen(
+    tx: &mut Tx,
+    id: MachineId,
+    state: PowerState,
+    error: Option<&str>,
+    at: UnixMicros,
+) -> Result<(), StoreError> {
+    const SEEN: &str = "
+        UPDATE machine SET power_state = $2, power_error = $3, power_checked_us = $4
+        WHERE id = $1";
+    tx.run(SEEN, binds![id, state, error, at]).await.map(|_| ())
+}
+
+/// Records how far the current boot has come. The generation stays.
+///
+/// # Errors
+/// [`StoreError::Sql`].
+pub async fn boot_seen(
+    tx: &mut Tx,
+    id: MachineId,
+    stage: BootStage,
+    at: UnixMicros,
+) -> Result<(), StoreError> {
+    const SEEN: &str = "UPDATE machine SET boot_stage = $2, boot_stage_us = $3 WHERE id = $1";
+    tx.run(SEEN, binds![id, stage, at]).await.map(|_| ())
+}
+
 /// # Errors
 /// [`StoreError::Moved`] if the machine was changed or is gone.
 pub async fn delete(tx: &mut Tx, it: &Machine) -> Result<(), StoreError> {
@@ -225,6 +257,18 @@ pub async fn delete(tx: &mut Tx, it: &Machine) -> Result<(), StoreError> {
 /// [`StoreError::Sql`], [`StoreError::Corrupt`]; so for all reads.
 pub async fn by_id(tx: &mut Tx, id: MachineId) -> Result<Option<Machine>, StoreError> {
     one(tx, "SELECT * FROM machine WHERE id = $1", binds![id]).await
+}
+
+/// Loads a machine to change it. On PostgreSQL its row is locked first, so that a heartbeat that
+/// comes between is not overwritten; SQLite's writer is alone anyway.
+///
+/// # Errors
+/// See [`by_id`].
+pub async fn by_id_locked(tx: &mut Tx, id: MachineId) -> Result<Option<Machine>, StoreError> {
+    if matches!(tx, Tx::Postgres(_)) {
+        tx.maybe("SELECT id FROM machine WHERE id = $1 FOR UPDATE", binds![id]).await?;
+    }
+    by_id(tx, id).await
 }
 
 /// # Errors
@@ -326,6 +370,58 @@ pub async fn power_stale(
 /// See [`by_id`].
 pub async fn with_image(tx: &mut Tx, image: ImageId) -> Result<Option<Machine>, StoreError> {
     one(tx, "SELECT * FROM machine WHERE image_id = $1 ORDER BY id LIMIT 1", binds![image]).await
+}
+
+/// What a rack needs to know of a machine.
+#[derive(Clone)]
+pub struct BootMachine {
+    pub id: MachineId,
+    pub hostname: String,
+    pub smbios_uuid: Option<String>,
+    pub state: MachineState,
+    pub image_written: bool,
+    pub attempt: u64,
+    /// Sealed with the region's key.
+    pub boot_key: Vec<u8>,
+    pub kernel_args: String,
+    pub macs: Vec<Mac>,
+}
+
+impl std::fmt::Debug for BootMachine {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("BootMachine").field("id", &self.id).finish_non_exhaustive()
+    }
+}
+
+/// Every machine, as racks need it: two statements, and none of the large columns.
+///
+/// # Errors
+/// See [`by_id`].
+pub async fn boot_machines(tx: &mut Tx) -> Result<Vec<BootMachine>, StoreError> {
+    const ALL: &str = "
+        SELECT id, hostname, smbios_uuid, state, image_written, attempt, boot_key, kernel_args
+        FROM machine ORDER BY id";
+    const CARDS: &str = "SELECT machine_id, mac FROM nic ORDER BY machine_id, position";
+    let mut cards: HashMap<MachineId, Vec<Mac>> = HashMap::new();
+    for row in tx.all(CARDS, vec![]).await? {
+        cards.entry(row.parsed("machine_id")?).or_default().push(row.parsed("mac")?);
+    }
+    let rows = tx.all(ALL, vec![]).await?;
+    let read = |row: &Row| {
+        let id = row.parsed("id")?;
+        Ok(BootMachine {
+            id,
+            hostname: row.text("hostname")?,
+            smbios_uuid: row.text_maybe("smbios_uuid")?,
+            state: row.parsed("state")?,
+            image_written: row.flag("image_written")?,
+            attempt: row.count("attempt")?,
+            boot_key: row.bytes("boot_key")?,
+            kernel_args: row.text("kernel_args")?,
+            macs: cards.remove(&id).unwrap_or_default(),
+        })
+    };
+    rows.iter().map(read).collect()
 }
 
 async fn one(

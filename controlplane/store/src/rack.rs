@@ -1,4 +1,4 @@
-use ironherd_domain::{RackId, UnixMicros};
+use ironherd_domain::{RackId, TokenId, UnixMicros};
 
 use crate::row::binds;
 use crate::{Row, StoreError, Tx};
@@ -11,9 +11,6 @@ pub struct Rack {
     pub addresses: Vec<String>,
     pub last_seen: Option<UnixMicros>,
     pub snapshot_generation: Option<u64>,
-    /// The last report that was taken in.
-    pub epoch: u64,
-    pub sequence: u64,
 }
 
 fn read(row: &Row) -> Result<Rack, StoreError> {
@@ -24,8 +21,6 @@ fn read(row: &Row) -> Result<Rack, StoreError> {
         addresses: row.list("addresses")?,
         last_seen: row.int_maybe("last_seen_us")?.map(UnixMicros),
         snapshot_generation: row.count_maybe("snapshot_generation")?,
-        epoch: row.count("epoch")?,
-        sequence: row.count("sequence")?,
     })
 }
 
@@ -38,19 +33,24 @@ pub async fn upsert(
     name: &str,
     version: &str,
     addresses: &[String],
+    token: Option<TokenId>,
     at: UnixMicros,
 ) -> Result<Rack, StoreError> {
     const PUT: &str = "
-        INSERT INTO rack (id, name, version, addresses, last_seen_us) VALUES ($1, $2, $3, $4, $5)
+        INSERT INTO rack (id, name, version, addresses, token_id, last_seen_us)
+        VALUES ($1, $2, $3, $4, $5, $6)
         ON CONFLICT (name) DO UPDATE SET version = excluded.version,
-            addresses = excluded.addresses, last_seen_us = excluded.last_seen_us
+            addresses = excluded.addresses, token_id = excluded.token_id,
+            last_seen_us = excluded.last_seen_us
         RETURNING *";
     let addresses = addresses.join(" ");
-    let row = tx.maybe(PUT, binds![RackId::new(), name, version, addresses, at]).await?;
+    let row = tx.maybe(PUT, binds![RackId::new(), name, version, addresses, token, at]).await?;
     read(&row.ok_or(StoreError::Sql(sqlx::Error::RowNotFound))?)
 }
 
-/// Records a report, unless it or a later one was taken in before: then `false`.
+/// Records a report, unless it or a later one of its epoch was taken in before: then `false`.
+///
+/// Epochs are kept apart: a rack that restarts, or two that share a token, lose nothing.
 ///
 /// # Errors
 /// [`StoreError::Sql`].
@@ -59,11 +59,14 @@ pub async fn report(
     id: RackId,
     epoch: u64,
     sequence: u64,
+    at: UnixMicros,
 ) -> Result<bool, StoreError> {
     const TAKE: &str = "
-        UPDATE rack SET epoch = $2, sequence = $3
-        WHERE id = $1 AND (epoch < $2 OR (epoch = $2 AND sequence < $3))";
-    Ok(tx.run(TAKE, binds![id, epoch, sequence]).await? != 0)
+        INSERT INTO rack_report (rack_id, epoch, sequence, at_us) VALUES ($1, $2, $3, $4)
+        ON CONFLICT (rack_id, epoch) DO UPDATE SET sequence = excluded.sequence,
+            at_us = excluded.at_us
+        WHERE rack_report.sequence < excluded.sequence";
+    Ok(tx.run(TAKE, binds![id, epoch, sequence, at]).await? != 0)
 }
 
 /// # Errors
@@ -76,6 +79,16 @@ pub async fn seen(
 ) -> Result<(), StoreError> {
     const SEEN: &str = "UPDATE rack SET last_seen_us = $2, snapshot_generation = $3 WHERE id = $1";
     tx.run(SEEN, binds![id, at, snapshot_generation]).await.map(|_| ())
+}
+
+/// The rack that last registered with this token.
+///
+/// # Errors
+/// [`StoreError::Sql`], [`StoreError::Corrupt`]; so for all reads.
+pub async fn by_token(tx: &mut Tx, token: TokenId) -> Result<Option<Rack>, StoreError> {
+    const FIND: &str = "SELECT * FROM rack WHERE token_id = $1 ORDER BY last_seen_us DESC LIMIT 1";
+    let row = tx.maybe(FIND, binds![token]).await?;
+    row.as_ref().map(read).transpose()
 }
 
 /// # Errors

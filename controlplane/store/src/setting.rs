@@ -1,3 +1,5 @@
+use std::collections::HashMap;
+
 use crate::row::binds;
 use crate::{StoreError, Tx};
 
@@ -43,4 +45,13 @@ pub async fn count(tx: &mut Tx, name: &str) -> Result<i64, StoreError> {
 pub async fn counter(tx: &mut Tx, name: &str) -> Result<i64, StoreError> {
     let row = tx.maybe("SELECT value FROM counter WHERE name = $1", binds![name]).await?;
     row.ok_or(StoreError::Sql(sqlx::Error::RowNotFound))?.int("value")
+}
+
+/// Every setting.
+///
+/// # Errors
+/// [`StoreError::Sql`].
+pub async fn all(tx: &mut Tx) -> Result<HashMap<String, String>, StoreError> {
+    let rows = tx.all("SELECT name, value FROM setting", vec![]).await?;
+    rows.iter().map(|row| Ok((row.text("name")?, row.text("value")?))).collect()
 }

@@ -191,10 +191,18 @@ CREATE TABLE rack (
   name                TEXT NOT NULL UNIQUE,
   version             TEXT NOT NULL,
   addresses           TEXT NOT NULL,
+  token_id            TEXT,
   last_seen_us        BIGINT,
-  snapshot_generation BIGINT,
-  epoch               BIGINT NOT NULL DEFAULT 0,
-  sequence            BIGINT NOT NULL DEFAULT 0
+  snapshot_generation BIGINT
+);
+CREATE INDEX rack_by_token ON rack (token_id);
+
+CREATE TABLE rack_report (
+  rack_id  TEXT NOT NULL REFERENCES rack (id) ON DELETE CASCADE,
+  epoch    BIGINT NOT NULL,
+  sequence BIGINT NOT NULL,
+  at_us    BIGINT NOT NULL,
+  PRIMARY KEY (rack_id, epoch)
 );
 
 CREATE TABLE lease (
@@ -207,6 +215,8 @@ CREATE TABLE lease (
   expires_us BIGINT NOT NULL,
   rack_id    TEXT NOT NULL
 );
+
+CREATE INDEX lease_by_mac ON lease (mac);
 
 CREATE TABLE token (
   id          TEXT PRIMARY KEY,

@@ -187,10 +187,18 @@ CREATE TABLE rack (
   name                TEXT NOT NULL UNIQUE,
   version             TEXT NOT NULL,
   addresses           TEXT NOT NULL,
+  token_id            TEXT,
   last_seen_us        INTEGER,
-  snapshot_generation INTEGER,
-  epoch               INTEGER NOT NULL DEFAULT 0,
-  sequence            INTEGER NOT NULL DEFAULT 0
+  snapshot_generation INTEGER
+) STRICT;
+CREATE INDEX rack_by_token ON rack (token_id);
+
+CREATE TABLE rack_report (
+  rack_id  TEXT NOT NULL REFERENCES rack (id) ON DELETE CASCADE,
+  epoch    INTEGER NOT NULL,
+  sequence INTEGER NOT NULL,
+  at_us    INTEGER NOT NULL,
+  PRIMARY KEY (rack_id, epoch)
 ) STRICT;
 
 CREATE TABLE lease (
@@ -203,6 +211,8 @@ CREATE TABLE lease (
   expires_us INTEGER NOT NULL,
   rack_id    TEXT NOT NULL
 ) STRICT;
+
+CREATE INDEX lease_by_mac ON lease (mac);
 
 CREATE TABLE token (
   id          TEXT PRIMARY KEY,

@@ -1,0 +1,263 @@
+use std::time::Duration;
+
+use ironherd_domain::{
+    AgentNext, AgentTaskKind, BootIntent, BootStage, Event, MachineId, MachineState, Progress,
+    Refusal, TokenId, machine::boot_intent,
+};
+use ironherd_proto::token as boot_token;
+use ironherd_snapshot::BootKey;
+use ironherd_store::{Machine, Token, TokenKind, boot_nonce, machine, operation, token};
+
+use crate::seal::{fresh_token, token_digest};
+use crate::work::{Inner, Work, transact};
+use crate::{
+    Actor, AgentFinished, AgentHello, AgentProgress, AgentSession, AgentWelcome, Answer, App,
+    CommandError,
+};
+
+/// Longer than any deadline; what ends a session in practice is the next boot attempt.
+const SESSION_MAX: Duration = Duration::from_hours(24);
+const FIELD: [&str; 2] = ["input", "bootToken"];
+
+impl App {
+    /// Turns a boot token into a session. The token is the proof: nobody is asked who calls.
+    ///
+    /// # Errors
+    /// Refusals: `TOKEN_INVALID`, `TOKEN_USED`, `TOKEN_STALE`.
+    pub async fn agent_hello(&self, input: AgentHello) -> Answer<AgentWelcome> {
+        let text = input.boot_token.expose();
+        transact!(self, &Actor::System("agent"), |work| {
+            let id = boot_token::claimed_id(text).ok_or_else(invalid)?;
+            let welcome = if id == boot_token::ENLIST_ID {
+                enlisting(&mut work, text).await?
+            } else {
+                let id = id.parse::<MachineId>().map_err(|_| invalid())?;
+                known(&mut work, id, text, &input.agent_version).await?
+            };
+            Ok(welcome)
+        })
+    }
+
+    /// Heartbeat and progress. `Stop` once the machine is no longer in the state and boot attempt
+    /// that the session is for.
+    ///
+    /// # Errors
+    /// [`CommandError::Forbidden`] unless an agent asks.
+    pub async fn agent_progress(&self, actor: &Actor, input: AgentProgress) -> Answer<AgentNext> {
+        let session = actor.must_be_agent()?;
+        let Some(id) = session.machine else { return Ok(AgentNext::Continue) };
+        transact!(self, actor, |work| {
+            let found = machine::by_id_locked(&mut work.tx, id).await?;
+            let Some(it) = found.filter(|it| is_current(session, it)) else {
+                return Ok(AgentNext::Stop);
+            };
+            machine::touch(&mut work.tx, id, work.now).await?;
+            let step: String = input.step.chars().take(64).collect();
+            work.operation_step(id, &step).await?;
+            let progress = Progress {
+                step,
+                percent: input.percent.map(|it| it.min(100)),
+                bytes_done: input.bytes_done,
+                bytes_total: input.bytes_total,
+                message: input.message.as_ref().map(|it| it.chars().take(1_000).collect()),
+                at: work.now,
+            };
+            for running in operation::running(&mut work.tx, &[it.id]).await? {
+                operation::progress(&mut work.tx, running.id, &progress).await?;
+            }
+            work.touch_progress(id);
+            Ok(AgentNext::Continue)
+        })
+    }
+
+    /// The agent has ended its task. Repeating it gives the same answer.
+    ///
+    /// # Errors
+    /// [`CommandError::Forbidden`] unless an agent asks. Refusals: `HARDWARE_MISSING`, when a
+    /// commissioning ends without `agentCommissioned`.
+    pub async fn agent_finished(&self, actor: &Actor, input: AgentFinished) -> Answer<AgentNext> {
+        let session = actor.must_be_agent()?;
+        let message = input.message.as_deref().unwrap_or_default();
+        transact!(self, actor, |work| {
+            if let Some(next) = answered(&mut work, session).await? {
+                return Ok(next);
+            }
+            let Some(id) = session.machine else {
+                work.event(None, "ENLIST_FAILED", message.to_owned());
+                return Ok(AgentNext::PowerOff);
+            };
+            let mut it = work.machine(id).await?;
+            if !is_current(session, &it) {
+                return Ok(AgentNext::Stop);
+            }
+            let (event, next) = match (session.task, input.success) {
+                (_, false) => (Event::Failed, AgentNext::PowerOff),
+                (AgentTaskKind::Deploy, true) => (Event::ImageWritten, AgentNext::Reboot),
+                (AgentTaskKind::Erase, true) => (Event::Finished, AgentNext::PowerOff),
+                (AgentTaskKind::Commission | AgentTaskKind::Enlist, true) => {
+                    let why = "Report the hardware with agentCommissioned first.";
+                    return Err(Refusal::new("HARDWARE_MISSING", &["input"], why).into());
+                }
+            };
+            let cause = match (input.success, message) {
+                (false, "") => "The agent gave no reason.",
+                (_, text) => text,
+            };
+            it.agent_seen = Some(work.now);
+            work.step(&mut it, event, cause).await?;
+            if event == Event::ImageWritten {
+                work.operation_step(id, "first boot").await?;
+            } else if event == Event::Finished {
+                work.operation_step(id, "power off").await?;
+            }
+            token::finish(&mut work.tx, session.token, Some(id), next).await?;
+            Ok(next)
+        })
+    }
+
+    /// The installed system reports in, with the one-time token that was written to its disk.
+    ///
+    /// # Errors
+    /// Refusals: `TOKEN_INVALID`, `TOKEN_STALE`.
+    pub async fn system_ready(&self, text: &str) -> Answer<()> {
+        let digest = token_digest(text);
+        let field = ["input", "token"];
+        transact!(self, &Actor::System("installed system"), |work| {
+            let found = token::by_digest(&mut work.tx, &digest).await?;
+            let found = found.filter(|it| it.kind == TokenKind::PhoneHome);
+            let Some((found, id)) = found.and_then(|it| it.machine_id.map(|id| (it, id))) else {
+                let why = "No deployment gave out this token, or a later one replaced it.";
+                return Err(Refusal::new("TOKEN_INVALID", &field, why).into());
+            };
+            let mut it = work.machine(id).await?;
+            let attempt_fits = found.attempt == Some(it.attempt);
+            if attempt_fits && it.state == MachineState::Deployed && found.used.is_some() {
+                return Ok(()); // Its first call was heard; the answer was lost.
+            }
+            if !attempt_fits || it.state != MachineState::Deploying {
+                let why = format!("The machine is {}, not in that deployment.", it.state);
+                return Err(Refusal::new("TOKEN_STALE", &field, why).into());
+            }
+            token::use_once(&mut work.tx, found.id, work.now).await?;
+            it.image_written = true;
+            it.boot_stage = Some(BootStage::Installed);
+            it.boot_stage_since = Some(work.now);
+            work.step(&mut it, Event::SystemReady, "").await?;
+            Ok(())
+        })
+    }
+}
+
+async fn enlisting(work: &mut Work, text: &str) -> Inner<AgentWelcome> {
+    let snapshot = work.app.snapshot();
+    if !snapshot.settings.enlist {
+        let why = "Unknown machines are not taken in at the moment: turn `enlist` on.";
+        return Err(Refusal::new("TOKEN_STALE", &FIELD, why).into());
+    }
+    let key: BootKey = snapshot.settings.enlist_key;
+    let claims = boot_token::verify(&key, text).map_err(|_| invalid())?;
+    use_nonce(work, claims.nonce).await?;
+    open_session(work, None, 0, AgentTaskKind::Enlist).await
+}
+
+async fn known(
+    work: &mut Work,
+    id: MachineId,
+    text: &str,
+    agent_version: &str,
+) -> Inner<AgentWelcome> {
+    let found = machine::by_id_locked(&mut work.tx, id).await?;
+    let Some(mut it) = found else { return Err(invalid().into()) };
+    let place = crate::step::boot_place(&it);
+    let key = work.app.inner.keyring.unseal_key(&place, &it.boot_key)?;
+    let Ok(claims) = boot_token::verify(&key, text) else {
+        // Each attempt has its own key: a token of an earlier one no longer verifies.
+        let earlier = claimed_attempt(text).is_some_and(|attempt| attempt < it.attempt);
+        return Err(if earlier { stale(&it) } else { invalid() }.into());
+    };
+    if claims.attempt != it.attempt {
+        return Err(stale(&it).into());
+    }
+    let Some(task) = task_of(&it) else { return Err(stale(&it).into()) };
+    use_nonce(work, claims.nonce).await?;
+    token::delete_of_machine(&mut work.tx, id, TokenKind::Agent).await?;
+    it.agent_seen = Some(work.now);
+    it.boot_stage = Some(BootStage::Agent);
+    it.boot_stage_since = Some(work.now);
+    work.store(&mut it).await?;
+    work.operation_step(id, "agent").await?;
+    let version: String = agent_version.chars().take(64).collect();
+    work.event(Some(&it), "AGENT_STARTED", format!("for {task}, version {version}"));
+    open_session(work, Some(id), it.attempt, task).await
+}
+
+async fn open_session(
+    work: &mut Work,
+    machine_id: Option<MachineId>,
+    attempt: u64,
+    task: AgentTaskKind,
+) -> Inner<AgentWelcome> {
+    let text = fresh_token("iha_");
+    let row = Token {
+        id: TokenId::new(),
+        kind: TokenKind::Agent,
+        name: "agent".into(),
+        sha256: token_digest(text.expose()),
+        machine_id,
+        attempt: Some(attempt),
+        task: Some(task),
+        finished: None,
+        created: work.now,
+        expires: Some(work.now.after(SESSION_MAX)),
+        used: None,
+    };
+    token::insert(&mut work.tx, &row).await?;
+    Ok(AgentWelcome { session_token: text, machine: machine_id, task })
+}
+
+async fn use_nonce(work: &mut Work, nonce: [u8; 16]) -> Inner<()> {
+    if boot_nonce::use_once(&mut work.tx, &nonce, work.now).await? {
+        return Ok(());
+    }
+    let why = "This boot token was used before. Boot the machine from the network again.";
+    Err(Refusal::new("TOKEN_USED", &FIELD, why).into())
+}
+
+/// What the agent was told when its session ended, if it has.
+pub(crate) async fn answered(work: &mut Work, it: &AgentSession) -> Inner<Option<AgentNext>> {
+    let row = token::by_id(&mut work.tx, it.token).await?;
+    let Some(row) = row else { return Err(CommandError::Unauthenticated.into()) };
+    Ok(row.finished)
+}
+
+/// Whether a session still speaks for what is being done to the machine.
+pub(crate) fn is_current(session: &AgentSession, it: &Machine) -> bool {
+    session.attempt == it.attempt && task_of(it) == Some(session.task)
+}
+
+/// What an agent that boots now shall do.
+fn task_of(it: &Machine) -> Option<AgentTaskKind> {
+    match boot_intent(it.state, it.image_written) {
+        BootIntent::Commission => Some(AgentTaskKind::Commission),
+        BootIntent::Deploy => Some(AgentTaskKind::Deploy),
+        BootIntent::Erase => Some(AgentTaskKind::Erase),
+        _ => None,
+    }
+}
+
+fn claimed_attempt(text: &str) -> Option<u64> {
+    text.rsplit('.').nth(2)?.parse().ok()
+}
+
+fn invalid() -> Refusal {
+    let why = "This is no boot token of this region. Boot the machine from the network again.";
+    Refusal::new("TOKEN_INVALID", &FIELD, why)
+}
+
+fn stale(it: &Machine) -> Refusal {
+    let why = format!(
+        "This token is from an earlier boot attempt; the machine is {} now. Boot it again.",
+        it.state
+    );
+    Refusal::new("TOKEN_STALE", &FIELD, why)
+}

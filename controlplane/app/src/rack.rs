@@ -1,0 +1,143 @@
+use std::time::Duration;
+
+use ironherd_domain::{BootStage, LeaseId, Mac, MachineState, RackId, Refusal, UnixMicros, ipam};
+use ironherd_store::{Lease, Machine, Rack, lease, machine, rack};
+
+use crate::work::{Inner, Work, transact};
+use crate::{Actor, Answer, App, RackBootEvent, RackLease, RackRegister, RackReport};
+
+/// More than a rack gathers between two reports, even in the minute when everything powers on.
+const ITEMS_MAX: usize = 20_000;
+/// The kernel and the agent ask for an address again within this time after the boot script.
+const SECOND_DHCP_MAX: Duration = Duration::from_mins(3);
+
+impl App {
+    /// Makes a rack known, or renews what is known of it. Idempotent by name.
+    ///
+    /// # Errors
+    /// Refusals: `NAME_INVALID`.
+    pub async fn rack_register(&self, actor: &Actor, input: RackRegister) -> Answer<Rack> {
+        actor.must_be_rack()?;
+        let RackRegister { name, version, addresses } = input;
+        if name.trim().is_empty() || 128 < name.len() {
+            let why = "A rack's name has 1 to 128 bytes; its hostname does well.";
+            return Err(Refusal::new("NAME_INVALID", &["input", "name"], why).into());
+        }
+        let token = match actor {
+            Actor::Rack { token, .. } => Some(*token),
+            _ => None,
+        };
+        transact!(self, actor, |work| {
+            let known = rack::by_name(&mut work.tx, &name).await?;
+            let at = work.now;
+            let it = rack::upsert(&mut work.tx, &name, &version, &addresses, token, at).await?;
+            if known.is_none_or(|old| old.version != it.version || old.addresses != it.addresses) {
+                let text = format!("{name} ({version}) at {}", addresses.join(", "));
+                work.event(None, "RACK_REGISTERED", text);
+            }
+            Ok(it)
+        })
+    }
+
+    /// Takes in leases and boot events. A report that was taken in before changes nothing.
+    /// Returns the sequence that the rack may forget.
+    ///
+    /// # Errors
+    /// Refusals: `RACK_UNKNOWN`, `REPORT_TOO_LARGE`.
+    pub async fn rack_report(&self, actor: &Actor, input: RackReport) -> Answer<u64> {
+        actor.must_be_rack()?;
+        if ITEMS_MAX < input.leases.len().max(input.boot_events.len()) {
+            let why = format!("A report holds at most {ITEMS_MAX} leases and as many events.");
+            return Err(Refusal::new("REPORT_TOO_LARGE", &["input"], why).into());
+        }
+        transact!(self, actor, |work| {
+            let from = match actor {
+                Actor::Rack { token, .. } => rack::by_token(&mut work.tx, *token).await?,
+                _ => rack::page(&mut work.tx, None, 1).await?.pop(),
+            };
+            let Some(from) = from else {
+                let why = "Register the rack first: rackRegister.";
+                return Err(Refusal::new("RACK_UNKNOWN", &["input"], why).into());
+            };
+            rack::seen(&mut work.tx, from.id, work.now, input.snapshot_generation).await?;
+            let (epoch, sequence) = (input.epoch, input.sequence);
+            if rack::report(&mut work.tx, from.id, epoch, sequence, work.now).await? {
+                take_leases(&mut work, from.id, &input.leases).await?;
+                take_boot_events(&mut work, &input.boot_events).await?;
+            }
+            Ok(sequence)
+        })
+    }
+}
+
+/// A lease that cannot be read is logged and skipped: refusing the report would block all later
+/// ones.
+async fn take_leases(work: &mut Work, from: RackId, leases: &[RackLease]) -> Inner<()> {
+    for it in leases {
+        let (Ok(address), Ok(mac)) =
+            (ipam::address(&it.address, &[]), it.mac_address.parse::<Mac>())
+        else {
+            tracing::warn!(event = "lease_unreadable", lease = ?it, "a rack sent nonsense");
+            continue;
+        };
+        let row = Lease {
+            id: LeaseId::new(),
+            address,
+            mac,
+            hostname: it.hostname.clone(),
+            state: it.state,
+            started: UnixMicros(it.started_unix_seconds.saturating_mul(1_000_000)),
+            expires: UnixMicros(it.expires_unix_seconds.saturating_mul(1_000_000)),
+            rack_id: from,
+        };
+        lease::upsert(&mut work.tx, &row).await?;
+    }
+    Ok(())
+}
+
+async fn take_boot_events(work: &mut Work, events: &[RackBootEvent]) -> Inner<()> {
+    // In the order of machines, so that two racks that report at once lock rows in one order.
+    let mut known: Vec<(Machine, &RackBootEvent)> = Vec::new();
+    for it in events {
+        let Ok(mac) = it.mac_address.parse::<Mac>() else { continue };
+        if let Some(machine) = machine::by_mac(&mut work.tx, mac).await? {
+            known.push((machine, it));
+        }
+    }
+    known.sort_by_key(|(machine, it)| (machine.id, it.at_unix_ms));
+    for (found, it) in known {
+        let Some(mut machine) = machine::by_id_locked(&mut work.tx, found.id).await? else {
+            continue;
+        };
+        let at = UnixMicros(it.at_unix_ms.saturating_mul(1_000));
+        if !is_news(&machine, it.stage, at) {
+            continue;
+        }
+        machine.boot_stage = Some(it.stage);
+        machine::boot_seen(&mut work.tx, machine.id, it.stage, at).await?;
+        work.event(Some(&machine), "BOOT", format!("{}: {}", it.stage, it.detail));
+        if it.stage == BootStage::Dhcp && machine.state.in_progress() {
+            work.operation_step(machine.id, "boot").await?;
+        }
+    }
+    Ok(())
+}
+
+/// Whether a sighting is a new stage of the boot: one event a stage, not one a packet.
+fn is_news(machine: &Machine, stage: BootStage, at: UnixMicros) -> bool {
+    let Some(last) = machine.boot_stage else { return true };
+    if last == stage {
+        return false;
+    }
+    if machine.boot_stage_since.is_some_and(|it| at < it) {
+        return false; // A report that came late.
+    }
+    if stage != BootStage::Dhcp {
+        return true;
+    }
+    // Asking for an address is the first stage of a boot, but a running system asks too.
+    let since = machine.boot_stage_since.map_or(Duration::MAX, |it| at.since(it));
+    let agent_alive = machine.agent_seen.is_some_and(|it| at.since(it) < SECOND_DHCP_MAX);
+    let starting = last == BootStage::Script && since < SECOND_DHCP_MAX;
+    machine.state != MachineState::Deployed && !agent_alive && !starting
+}

@@ -1,0 +1,89 @@
+use ironherd_domain::{CredentialId, PowerProtocol, Refusal};
+use ironherd_store::{BmcCredential, Tx, credential, setting};
+
+use crate::machine_edit::check_kernel_args;
+use crate::work::transact;
+use crate::{
+    Actor, Answer, App, BmcCredentialSet, BmcCredentialView, Settings, SettingsUpdate, StoreError,
+};
+
+const ENLIST: &str = "enlist";
+const EPHEMERAL_KERNEL_ARGS: &str = "ephemeral_kernel_args";
+
+impl App {
+    /// # Errors
+    /// [`CommandError::Forbidden`](crate::CommandError::Forbidden) unless a user asks.
+    pub async fn settings(&self, actor: &Actor) -> Answer<Settings> {
+        actor.must_be_user()?;
+        Ok(load(&mut self.read().await?).await?)
+    }
+
+    /// # Errors
+    /// Refusals: `KERNEL_ARGS_INVALID`.
+    pub async fn settings_update(&self, actor: &Actor, input: SettingsUpdate) -> Answer<Settings> {
+        actor.must_be_user()?;
+        if let Some(args) = &input.ephemeral_kernel_args {
+            check_kernel_args(args, &["input", "ephemeralKernelArgs"])?;
+        }
+        transact!(self, actor, |work| {
+            let mut said = Vec::new();
+            if let Some(enlist) = input.enlist {
+                setting::upsert(&mut work.tx, ENLIST, &enlist.to_string()).await?;
+                said.push(format!("enlist {enlist}"));
+            }
+            if let Some(args) = &input.ephemeral_kernel_args {
+                setting::upsert(&mut work.tx, EPHEMERAL_KERNEL_ARGS, args.trim()).await?;
+                said.push("kernel arguments of the RAM system".to_owned());
+            }
+            if !said.is_empty() {
+                work.event(None, "SETTINGS_UPDATED", said.join(", "));
+                work.touch_snapshot();
+            }
+            Ok(load(&mut work.tx).await?)
+        })
+    }
+
+    /// Sets what is tried for BMCs that are found without credentials.
+    ///
+    /// # Errors
+    /// Refusals: `PROTOCOL_MANUAL`, `USERNAME_MISSING`.
+    pub async fn bmc_credential_set(
+        &self,
+        actor: &Actor,
+        input: BmcCredentialSet,
+    ) -> Answer<BmcCredentialView> {
+        actor.must_be_user()?;
+        let BmcCredentialSet { protocol, username, password } = input;
+        if protocol == PowerProtocol::Manual {
+            let why = "Manual power needs no credentials; choose IPMI or REDFISH.";
+            return Err(Refusal::new("PROTOCOL_MANUAL", &["input", "protocol"], why).into());
+        }
+        if username.trim().is_empty() {
+            let why = "Give the name of an account on the BMCs.";
+            return Err(Refusal::new("USERNAME_MISSING", &["input", "username"], why).into());
+        }
+        let sealed = self.inner.keyring.seal(&place(protocol), password.expose().as_bytes());
+        let id = CredentialId::new();
+        let it = BmcCredential { id, protocol, username, password: sealed };
+        transact!(self, actor, |work| {
+            let stored = credential::upsert(&mut work.tx, &it).await?;
+            let text = format!("{} as {}", stored.protocol, stored.username);
+            work.event(None, "BMC_CREDENTIAL_SET", text);
+            let BmcCredential { id, protocol, username, .. } = stored;
+            Ok(BmcCredentialView { id, protocol, username })
+        })
+    }
+}
+
+/// Where the default password of a protocol is sealed for.
+pub(crate) fn place(protocol: PowerProtocol) -> String {
+    format!("bmc-default:{protocol}")
+}
+
+pub(crate) async fn load(tx: &mut Tx) -> Result<Settings, StoreError> {
+    let stored = setting::all(tx).await?;
+    // A fresh region takes machines in: that is what most are set up for.
+    let enlist = stored.get(ENLIST).is_none_or(|it| it == "true");
+    let ephemeral_kernel_args = stored.get(EPHEMERAL_KERNEL_ARGS).cloned().unwrap_or_default();
+    Ok(Settings { enlist, ephemeral_kernel_args })
+}
