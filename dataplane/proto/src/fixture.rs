@@ -53,7 +53,8 @@ pub(crate) fn at_ms(ms: u64) -> Now {
 
 /// Bytes that repeat at no block size.
 pub(crate) fn pattern(len: usize) -> Vec<u8> {
-    (0..len).map(|at| (at % 251) as u8 ^ (at / 251 % 256) as u8).collect()
+    let low = |at: usize| u8::try_from(at % 256).unwrap();
+    (0..len).map(|at| low(at % 251) ^ low(at / 251)).collect()
 }
 
 /// Chance that replays: SplitMix64.

@@ -268,4 +268,6 @@ impl Connection {
 const _: () = assert!(SMALL_BYTES_MAX + HEAD_BYTES_MAX < SEND_BYTES_MAX);
 
 #[cfg(test)]
+mod properties;
+#[cfg(test)]
 mod tests;

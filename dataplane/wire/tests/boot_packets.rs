@@ -1,5 +1,7 @@
 //! The TFTP and HTTP requests that real firmware sent in the laboratory.
 
+#![expect(clippy::unwrap_used, reason = "a broken fixture may well panic")]
+
 use ironherd_wire::http::{Conditions, Method, Verdict, parse_request};
 use ironherd_wire::name::Name;
 use ironherd_wire::tftp::{Asked, Mode, Packet, parse};

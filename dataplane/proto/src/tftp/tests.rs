@@ -24,7 +24,10 @@ struct Rig {
 
 impl Rig {
     fn new(config: Config) -> Self {
-        let files = MemoryFiles::default().arriving("late.efi").with("snponly.efi", pattern(10_000)).with("empty", "");
+        let files = MemoryFiles::default()
+            .arriving("late.efi")
+            .with("snponly.efi", pattern(10_000))
+            .with("empty", "");
         Self { server: Server::new(config), files, ms: 1_000 }
     }
 
@@ -241,7 +244,7 @@ fn a_client_that_asks_for_a_timeout_gets_just_that() {
     let asked = Granted { timeout_seconds: Some(9), ..Granted::default() };
     rig.read(client(2_000), "snponly.efi", asked).unwrap();
     let (_, datagrams) = rig.output().unwrap();
-    assert_eq!(datagrams, [b"\0\x06timeout\09\0"]);
+    assert_eq!(datagrams, [b"\0\x06timeout\x009\0"]);
     rig.wait(8_900); // Beyond the span of the timer wheel.
     assert_eq!(rig.output(), None);
     rig.wait(200);
@@ -254,7 +257,7 @@ fn a_repeated_request_is_answered_again_but_starts_nothing() {
     for _ in 0..3 {
         rig.read(client(2_000), "snponly.efi", windowed(512, 4)).unwrap();
         let (_, datagrams) = rig.output().unwrap();
-        assert_eq!(datagrams, [b"\0\x06blksize\0512\0windowsize\04\0"]);
+        assert_eq!(datagrams, [b"\0\x06blksize\x00512\0windowsize\x004\0"]);
         assert_eq!((rig.server.transfers(), rig.output()), (1, None));
     }
     let send = Send { socket: 0, to: client(2_000), local: LOCAL, segment_bytes: 0 };
@@ -295,7 +298,8 @@ fn ten_thousand_transfers_all_complete() {
     let mut rig = Rig::new(Config::default());
     let clients = 10_000;
     for number in 0..clients {
-        let from = SocketAddr::from(([10, 1, (number >> 8) as u8, (number & 255) as u8], 2_000));
+        let address = Ipv4Addr::from_bits(0x0a01_0000 + number);
+        let from = SocketAddr::from((address, 2_000));
         rig.read(from, "snponly.efi", windowed(1468, 16)).unwrap();
     }
     let mut out = Vec::new();
@@ -307,7 +311,7 @@ fn ten_thousand_transfers_all_complete() {
         };
         rig.ack(send, block).unwrap();
     }
-    assert_eq!(rig.server.counts(), Counts { complete: clients, ..Counts::default() });
+    assert_eq!(rig.server.counts(), Counts { complete: clients.into(), ..Counts::default() });
     assert_eq!(rig.server.next_deadline(), None);
 }
 

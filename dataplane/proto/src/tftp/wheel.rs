@@ -1,8 +1,6 @@
-use std::time::Duration;
-
 use crate::Instant;
 
-const TICK_NANOS: u64 = Duration::from_millis(10).as_nanos() as u64;
+const TICK_NANOS: u64 = 10_000_000;
 const BUCKETS: usize = 512;
 const NONE: u32 = u32::MAX;
 
@@ -129,6 +127,8 @@ const fn bucket_of(tick: u64) -> usize {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     fn ms(ms: u64) -> Instant {

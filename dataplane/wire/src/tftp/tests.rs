@@ -31,30 +31,30 @@ fn packets_are_read_or_refused() {
 #[test]
 fn options_within_their_bounds_count() {
     let rows = [
-        // Options as on the wire; blksize, timeout, tsize, windowsize.
-        ("blksize\01468\0", Some(1468), None, None, None),
-        ("BLKSIZE\08\0WindowSize\065535\0", Some(8), None, None, Some(65_535)),
-        ("blksize\07\0", None, None, None, None),
-        ("blksize\065465\0", None, None, None, None),
-        ("blksize\065464\0", Some(65_464), None, None, None),
-        ("blksize\0-1\0tsize\00\0", None, None, Some(0), None),
-        ("blksize\01024\0blksize\0512\0", Some(1024), None, None, None),
-        ("timeout\01\0", None, Some(1), None, None),
-        ("timeout\00\0", None, None, None, None),
-        ("timeout\0255\0", None, Some(255), None, None),
-        ("timeout\0256\0", None, None, None, None),
-        ("tsize\018446744073709551615\0", None, None, Some(u64::MAX), None),
-        ("tsize\018446744073709551616\0", None, None, None, None),
-        ("windowsize\00\0", None, None, None, None),
-        ("windowsize\065536\0", None, None, None, None),
-        ("msftwindow\031416\0blksize\01456\0", Some(1456), None, None, None),
-        ("multicast\0\0blksize\0512\0", Some(512), None, None, None),
-        ("blksize\0512\0tsize", Some(512), None, None, None),
-        ("blksize\0512\0tsize\00", Some(512), None, None, None),
+        // Options, a comma for each NUL; blksize, timeout, tsize, windowsize.
+        ("blksize,1468,", Some(1468), None, None, None),
+        ("BLKSIZE,8,WindowSize,65535,", Some(8), None, None, Some(65_535)),
+        ("blksize,7,", None, None, None, None),
+        ("blksize,65465,", None, None, None, None),
+        ("blksize,65464,", Some(65_464), None, None, None),
+        ("blksize,-1,tsize,0,", None, None, Some(0), None),
+        ("blksize,1024,blksize,512,", Some(1024), None, None, None),
+        ("timeout,1,", None, Some(1), None, None),
+        ("timeout,0,", None, None, None, None),
+        ("timeout,255,", None, Some(255), None, None),
+        ("timeout,256,", None, None, None, None),
+        ("tsize,18446744073709551615,", None, None, Some(u64::MAX), None),
+        ("tsize,18446744073709551616,", None, None, None, None),
+        ("windowsize,0,", None, None, None, None),
+        ("windowsize,65536,", None, None, None, None),
+        ("msftwindow,31416,blksize,1456,", Some(1456), None, None, None),
+        ("multicast,,blksize,512,", Some(512), None, None, None),
+        ("blksize,512,tsize", Some(512), None, None, None),
+        ("blksize,512,tsize,0", Some(512), None, None, None),
     ];
     for (options, block_bytes, timeout_seconds, transfer_bytes, window_blocks) in rows {
         let want = Asked { block_bytes, timeout_seconds, transfer_bytes, window_blocks };
-        assert_eq!(Asked::parse(options.as_bytes()), want, "{options:?}");
+        assert_eq!(Asked::parse(options.replace(',', "\0").as_bytes()), want, "{options}");
     }
 }
 
