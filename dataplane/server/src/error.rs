@@ -12,6 +12,8 @@ pub enum RackError {
     Port { service: &'static str, port: u16, source: io::Error, remedy: &'static str },
     #[error("{}: {source}", path.display())]
     File { path: PathBuf, source: io::Error },
+    #[error("another rack works in this data folder: it holds {}", path.display())]
+    Locked { path: PathBuf },
     #[error(transparent)]
     Ring(#[from] RingError),
     #[error("the list of network interfaces could not be read: {0}")]

@@ -26,6 +26,7 @@ pub(crate) struct Layout {
     pub(crate) journal: PathBuf,
     pub(crate) snapshot: PathBuf,
     pub(crate) epoch: PathBuf,
+    pub(crate) lock: PathBuf,
 }
 
 impl Layout {
@@ -35,6 +36,7 @@ impl Layout {
             journal: data_dir.join("leases.journal"),
             snapshot: data_dir.join("snapshot.json"),
             epoch: data_dir.join("epoch"),
+            lock: data_dir.join("lock"),
         }
     }
 }

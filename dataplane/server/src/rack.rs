@@ -1,3 +1,5 @@
+use std::fs::File;
+use std::io;
 use std::net::Ipv4Addr;
 use std::path::Path;
 use std::sync::Arc;
@@ -36,6 +38,7 @@ pub struct Rack {
     waker: Waker,
     shard_ended: oneshot::Receiver<Result<(), RackError>>,
     tasks: JoinSet<Result<(), RackError>>,
+    _lock: File, // Held: one journal has one writer.
 }
 
 /// What others may ask a running rack.
@@ -80,6 +83,8 @@ impl RackHandle {
 
 /// Reports that wait for the link. A storm of ten thousand machines fits.
 const REPORTS_MAX: usize = 65_536;
+const PORT_PATIENCE: Duration = Duration::from_secs(3);
+const PORT_RETRY: Duration = Duration::from_millis(50);
 const ONE_SHARD: Share = Share { index: 0, count: 1 };
 
 impl Rack {
@@ -93,9 +98,10 @@ impl Rack {
         }
         let layout = Layout::new(&config.data_dir);
         std::fs::create_dir_all(&layout.cache).map_err(RackError::file(&layout.cache))?;
+        let lock = lock(&layout.lock)?;
         let epoch = next_epoch(&layout.epoch)?;
         let snapshot = load_snapshot(&layout.snapshot).map(Arc::new);
-        let (sockets, mut ports) = Sockets::bind(&config.services, &config.ports, ONE_SHARD)?;
+        let (sockets, mut ports) = bind_patiently(&config).await?;
         let gateway_listener = bind_gateway(&config).await?;
         if let Some(listener) = &gateway_listener {
             ports.gateway = listener.local_addr().map_or(0, |it| it.port());
@@ -119,7 +125,8 @@ impl Rack {
         let cold: Arc<dyn ColdFiles> = Arc::new(UringFiles::start().map_err(RackError::Thread)?);
         let handle =
             RackHandle { metrics: Arc::clone(&shared.metrics), view: shared.view.clone(), ports };
-        let mut rack = Self { handle, stop, waker, shard_ended, tasks: JoinSet::new() };
+        let mut rack =
+            Self { handle, stop, waker, shard_ended, tasks: JoinSet::new(), _lock: lock };
         let beside = Beside {
             config: Arc::new(config),
             layout,
@@ -235,6 +242,32 @@ struct Beside {
     compactions: mpsc::Receiver<Compaction>,
     commands: SyncSender<Command>,
     gateway_listener: Option<TcpListener>,
+}
+
+/// Takes the data folder for this process, or says who else has it.
+fn lock(path: &Path) -> Result<File, RackError> {
+    let file = File::create(path).map_err(RackError::file(path))?;
+    match rustix::fs::flock(&file, rustix::fs::FlockOperation::NonBlockingLockExclusive) {
+        Ok(()) => Ok(file),
+        Err(_) => Err(RackError::Locked { path: path.to_owned() }),
+    }
+}
+
+/// Binds the shard's sockets. After a kill the kernel takes down the old ring, and with it the old
+/// sockets, only after the process is gone: a taken port may be free in a moment.
+async fn bind_patiently(config: &RackConfig) -> Result<(Sockets, BoundPorts), RackError> {
+    let deadline = tokio::time::Instant::now() + PORT_PATIENCE;
+    loop {
+        match Sockets::bind(&config.services, &config.ports, ONE_SHARD) {
+            Err(RackError::Port { source, .. })
+                if source.kind() == io::ErrorKind::AddrInUse
+                    && tokio::time::Instant::now() < deadline =>
+            {
+                tokio::time::sleep(PORT_RETRY).await;
+            }
+            done => return done,
+        }
+    }
 }
 
 async fn bind_gateway(config: &RackConfig) -> Result<Option<TcpListener>, RackError> {
