@@ -164,7 +164,8 @@ impl Server {
     /// When the lease shall end on disk: as it stands if that covers what is promised now, else
     /// with some slack.
     fn written_until(&self, request: &Request<'_>, address: Ipv4Addr, lease_seconds: u32) -> u64 {
-        let promised = self.now.wall.0 + u64::from(lease_seconds);
+        // The clock was cut to whole seconds: the client's lease may end within the next one.
+        let promised = self.now.wall.0 + u64::from(lease_seconds) + 1;
         let covers =
             |it: Lease| it.mac == request.mac && it.state == State::Bound && promised <= it.expires;
         if self.leases.lease_at(address).is_some_and(covers) {

@@ -1,0 +1,11 @@
+//! The DHCP server from outside: datagrams in, replies out.
+#![allow(clippy::unwrap_used, reason = "a test may stop where it stands")]
+
+mod addressing;
+mod boot_answers;
+mod captured;
+mod lab;
+mod options;
+mod overload;
+mod simulation;
+mod states;
