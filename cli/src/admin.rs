@@ -26,11 +26,12 @@ pub(crate) enum AdminCommand {
 pub(crate) async fn run(config: &Config, command: AdminCommand) -> anyhow::Result<()> {
     let AdminCommand::Create { name, token_file } = command;
     let app = serve::open_app(config).await?;
-    let token = app.admin_create(&name).await.context("cannot make the token")?;
+    let made = app.admin_create(&name).await.context("cannot make the token")?;
+    let token = made.text.expose();
     match token_file {
-        None => println!("{}", token.reveal()),
+        None => println!("{}", token),
         Some(path) => {
-            write_private(&path, token.reveal())?;
+            write_private(&path, token)?;
             eprintln!("The token of {name} is in {}.", path.display());
         }
     }

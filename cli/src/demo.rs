@@ -86,7 +86,7 @@ impl Demo {
         let server = Server::start(&self.dir.join("data"), &self.args.listen, self.lab.netns()).await?;
         let client = Client::new(&server.url(), server.admin_token("demo").await?)?;
         lab::prepare_region(&client, &self.lab).await?;
-        let image = self.artefacts.upload(&client).await?;
+        let image = self.artefacts.upload(&client, &server.token_file()).await?;
         let watch = Watch::start(client.clone());
         let view = view::View::start(&self.lab.machines(), watch.machines());
         let plan = Plan {

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, bail};
 use clap::Args;
 use ironherd_app::App;
-use ironherd_rack::RackConfig;
+use ironherd_rack::{Ports, RackConfig, Secret, Services};
 use ironherd_region::RegionConfig;
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 use tokio::sync::watch;
@@ -89,7 +89,7 @@ async fn serve(config: &Config, role: Role, listeners: Vec<TcpListener>) -> anyh
         let app = open_app(config).await?;
         app.rack_token_ensure().await.context("cannot make the rack's token")?;
         print_setup_link(&app, &config.region.listen).await?;
-        drop(app); // The region opens its own: one owner of the database's writer.
+        app.close().await; // The region opens its own: one owner of the database's writer.
         let (region, stopping) = (region_config(config), stopping.clone());
         halves.spawn(async move {
             let outcome = ironherd_region::run(region, listeners, stopping).await;
@@ -99,7 +99,7 @@ async fn serve(config: &Config, role: Role, listeners: Vec<TcpListener>) -> anyh
     if role != Role::Region {
         let (rack, stopping) = (rack_config(config)?, stopping.clone());
         halves.spawn(async move {
-            ironherd_rack::run(rack, stopping).await.context("the rack stopped")
+            ironherd_rack::run(rack, stopped(stopping)).await.context("the rack stopped")
         });
     }
     let ended = tokio::select! {
@@ -113,6 +113,11 @@ async fn serve(config: &Config, role: Role, listeners: Vec<TcpListener>) -> anyh
         outcome = outcome.and(half);
     }
     outcome
+}
+
+async fn stopped(mut stopping: watch::Receiver<bool>) {
+    // An error means that whoever could stop us is gone: that is a stop too.
+    let _ = stopping.wait_for(|stop| *stop).await;
 }
 
 async fn terminated() {
@@ -131,7 +136,7 @@ async fn terminated() {
 async fn print_setup_link(app: &App, listen: &str) -> anyhow::Result<()> {
     if let Some(token) = app.setup_token_issue().await.context("cannot make the setup link")? {
         // Behind `#` the token stays in the browser: no server, proxy or log sees it.
-        eprintln!("Set up the first administrator: http://{listen}/#setup={}", token.reveal());
+        eprintln!("Set up the first administrator: http://{listen}/#setup={}", token.expose());
     }
     Ok(())
 }
@@ -167,19 +172,28 @@ fn rack_config(config: &Config) -> anyhow::Result<RackConfig> {
     if [rack.dhcp_port, rack.tftp_port, rack.http_port] == [0, 0, 0] {
         bail!("every service of the rack is turned off; give rack.dhcp_port, … a port");
     }
+    let on = |port: u16| port != 0;
     Ok(RackConfig {
         name,
         data_dir: config.data_dir.join("rack"),
-        region_url: rack.region_url.clone(),
-        token: token.trim().to_owned().into(),
+        region_url: Some(rack.region_url.clone()),
+        token: Secret::new(token.trim()),
         interfaces: rack.interfaces.clone(),
-        dhcp_port: rack.dhcp_port,
-        proxy_port: rack.proxy_port,
-        tftp_port: rack.tftp_port,
-        http_port: rack.http_port,
-        gateway_port: rack.gateway_port,
-        router_advertisements: rack.router_advertisements,
-        ..RackConfig::default()
+        services: Services {
+            dhcp: on(rack.dhcp_port),
+            proxy: on(rack.proxy_port),
+            tftp: on(rack.tftp_port),
+            http: on(rack.http_port),
+            gateway: on(rack.gateway_port),
+            router_advertisements: rack.router_advertisements,
+        },
+        ports: Ports {
+            dhcp: rack.dhcp_port,
+            proxy: rack.proxy_port,
+            tftp: rack.tftp_port,
+            http: rack.http_port,
+            gateway: rack.gateway_port,
+        },
     })
 }
 
