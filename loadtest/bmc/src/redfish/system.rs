@@ -65,7 +65,7 @@ pub(super) async fn reset(State(bmc): State<Bmc>, body: Bytes) -> Result<StatusC
         false => serde_json::from_slice(&body)
             .map_err(|_error| Refusal::bad_request(Base::MalformedJSON))?,
     };
-    let asked = body["ResetType"].as_str().unwrap_or("On").to_owned();
+    let asked = body.get("ResetType").map(word).unwrap_or_default();
     let unsupported = || {
         Refusal::bad_request(Base::ActionParameterValueNotInList(
             asked.clone(),
@@ -160,9 +160,13 @@ fn choose<T: DeserializeOwned>(property: &str, value: &Value) -> Result<T, Refus
 }
 
 fn not_in_list(property: &str, value: &Value) -> Refusal {
-    let value = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-    Refusal::bad_request(Base::PropertyValueNotInList(value, property.to_owned()))
+    Refusal::bad_request(Base::PropertyValueNotInList(word(value), property.to_owned()))
         .of_property(format!("#/Boot/{property}"))
+}
+
+/// A value as a message names it: strings without their quotes.
+fn word(value: &Value) -> String {
+    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
 }
 
 fn read_only(property: &str) -> Refusal {
