@@ -5,6 +5,10 @@
 
 mod db;
 mod row;
+#[cfg(test)]
+mod tests;
+#[cfg(any(test, feature = "testing"))]
+pub mod testing;
 
 pub mod boot_nonce;
 pub mod credential;
