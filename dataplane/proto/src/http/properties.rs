@@ -46,7 +46,11 @@ proptest! {
 
     /// A range, taken in pieces of any size, is the slice that it names.
     #[test]
-    fn ranges_are_slices(first in 0..KERNEL_BYTES, len in 1..KERNEL_BYTES, step in 1_usize..400_000) {
+    fn ranges_are_slices(
+        first in 0..KERNEL_BYTES,
+        len in 1..KERNEL_BYTES,
+        step in 1_usize..400_000,
+    ) {
         let last = first + len - 1;
         let mut rig = Rig::new();
         let range = format!("Range: bytes={first}-{last}\r\n");
