@@ -1,11 +1,13 @@
 //! The ring against the real kernel, over loopback and port 0.
 
+#![allow(clippy::unwrap_used, reason = "in a test a failure is the message")]
+
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4, TcpStream, UdpSocket};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use ironherd_uring::socket::{UdpOptions, listener, udp};
+use ironherd_uring::socket::{Share, UdpOptions, listener, udp};
 use ironherd_uring::{Done, Outgoing, Ring, RingConfig, SocketId, Source, Target};
 
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -159,6 +161,41 @@ fn starved_of_buffers_the_ring_waits_and_goes_on() {
         }
         numbers == 8
     });
+}
+
+#[test]
+fn shards_share_out_dhcp_clients_by_their_cards() {
+    let Some(mut ring) = ring(small()) else { return };
+    let shares = [0, 1, 2].map(|index| Share { index, count: 3 });
+    let sockets = shares.map(|share| {
+        let options = UdpOptions { port: 0, shared: false, dhcp_share: Some(share) };
+        ring.add_datagram_socket(udp(options).unwrap()).unwrap()
+    });
+    let client = client();
+    // A broadcast reaches every socket; loopback has none, so each is sent the same.
+    for card in 0..30 {
+        let mut discover = [0; 300];
+        discover[28..34].copy_from_slice(&[0x52, 0x54, 0, 0x77, 0, card]);
+        for socket in sockets {
+            client.send_to(&discover, ("127.0.0.1", ring.local_port(socket))).unwrap();
+        }
+    }
+    let mut taken = vec![Vec::new(); 30];
+    turn_until(&mut ring, |ring, done| {
+        if let Done::Datagram { socket, buffer } = done {
+            let card = ring.datagram(socket, &buffer).unwrap().payload[33];
+            taken[usize::from(card)].push(socket.index());
+            ring.recycle(buffer);
+        }
+        taken.iter().all(|it| !it.is_empty())
+    });
+    for (card, by) in taken.iter().enumerate() {
+        assert_eq!(by.len(), 1, "card {card} is served by {by:?}");
+    }
+    for socket in 0..3 {
+        let count = taken.iter().filter(|by| by[0] == socket).count();
+        assert_eq!(count, 10, "shard {socket}");
+    }
 }
 
 #[test]

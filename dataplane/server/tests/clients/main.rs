@@ -2,6 +2,8 @@
 //!
 //! There is no region in any of these: what is served comes from the snapshot on disk.
 
+#![allow(clippy::unwrap_used, reason = "in a test a failure is the message")]
+
 mod world;
 
 use std::collections::HashMap;
@@ -78,6 +80,18 @@ fn every_tftp_client_gets_the_same_bytes() {
     }
     let missing = world.in_client("curl --silent --max-time 5 -o got tftp://10.77.0.1/missing");
     assert!(!missing.status.success(), "a file that is not there is refused at once");
+}
+
+#[test]
+fn blocks_longer_than_the_link_still_arrive() {
+    let Some(world) = World::new("mtu") else { return };
+    let _rack = world.start_rack();
+    world.give_address();
+    // The kernel refuses to segment what must then be fragmented: each block is sent by itself.
+    world.set_mtu(1000);
+    let command = "atftp --option 'blksize 1468' --option 'windowsize 8' --get -r snponly.efi \
+                   -l got 10.77.0.1";
+    assert!(world.fetch(command, "got").as_deref() == Some(&world::big_file()[..]));
 }
 
 #[test]

@@ -136,6 +136,11 @@ impl World {
         ip(&format!("-n {} addr add 10.77.0.137/24 dev {CLIENT_INTERFACE}", self.client));
     }
 
+    pub(crate) fn set_mtu(&self, bytes: u32) {
+        ip(&format!("-n {} link set vs mtu {bytes}", self.server));
+        ip(&format!("-n {} link set {CLIENT_INTERFACE} mtu {bytes}", self.client));
+    }
+
     /// Runs a shell command in the client's namespace, within the world's folder.
     pub(crate) fn in_client(&self, command: &str) -> Output {
         Command::new("ip")
