@@ -149,7 +149,8 @@ mod tests {
 
     #[test]
     fn ranges_are_sorted_merged_and_kept_inside_the_subnet() {
-        let rows: [(&str, &[(u8, u8)], &[(u8, u8)]); 6] = [
+        type Ranges = &'static [(u8, u8)];
+        let rows: [(&str, Ranges, Ranges); 6] = [
             ("10.0.0.0/24", &[(20, 30), (10, 12)], &[(10, 12), (20, 30)]),
             ("10.0.0.0/24", &[(10, 20), (15, 30), (30, 30)], &[(10, 30)]),
             ("10.0.0.0/24", &[(0, 255)], &[(1, 254)]),

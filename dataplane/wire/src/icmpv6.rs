@@ -73,12 +73,14 @@ pub fn router_advertisement(
 mod tests {
     use super::*;
 
+    type MaybeMac = Option<[u8; 6]>;
+
     const MAC: [u8; 6] = [0x52, 0x54, 0, 0x77, 0, 0x10];
 
     #[test]
     fn only_a_whole_solicitation_is_read() {
         let bare = [133, 0, 0, 0, 0, 0, 0, 0];
-        let rows: [(Vec<u8>, Option<Option<[u8; 6]>>); 7] = [
+        let rows: [(Vec<u8>, Option<MaybeMac>); 7] = [
             (bare.to_vec(), Some(None)),
             ([&bare[..], &[1, 1], &MAC].concat(), Some(Some(MAC))),
             // An option nobody knows is stepped over.

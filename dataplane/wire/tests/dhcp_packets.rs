@@ -1,5 +1,6 @@
 //! Every DHCPv4 packet that real clients and dnsmasq sent in the laboratory, read by us and by
 //! `dhcproto`.
+#![allow(clippy::unwrap_used, reason = "a test may stop where it stands")]
 
 use dhcproto::Decodable;
 use dhcproto::v4::{self, DhcpOption, OptionCode};
@@ -39,7 +40,7 @@ fn every_captured_packet_reads_as_dhcproto_reads_it() {
         assert_eq!(ours.siaddr(), theirs.siaddr(), "{name}");
         assert_eq!(ours.giaddr(), theirs.giaddr(), "{name}");
         assert_eq!(ours.ethernet().as_ref().map(|it| &it[..]), Some(theirs.chaddr()), "{name}");
-        let kind = theirs.opts().msg_type().map(|it| u8::from(it));
+        let kind = theirs.opts().msg_type().map(u8::from);
         assert_eq!(ours.message_type().map(|it| it as u8), kind, "{name}");
         check_options(name, &ours, &theirs);
     }
