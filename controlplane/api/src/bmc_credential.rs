@@ -33,8 +33,10 @@ payload! { "bmcCredentialSet" => BmcCredentialPayload {
         bmc_credential: BmcCredential,
     }
     BmcCredentialSetUserError BmcCredentialSetErrorCode {
-        /// The protocol knows no users.
-        ProtocolInvalid,
+        /// A machine that is switched by hand has no credential.
+        ProtocolManual,
+        /// The user name is empty.
+        UsernameMissing,
     }
 }
 

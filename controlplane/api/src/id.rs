@@ -83,19 +83,39 @@ pub(crate) fn decode_as(kind: Kind, id: &str) -> Option<String> {
     decode(id).filter(|(found, _)| *found == kind).map(|(_, key)| key)
 }
 
-/// Reads an argument that must be the id of an object of one kind.
+/// Reads the argument `id`, which must be of one kind.
 ///
 /// # Errors
-/// `NOT_FOUND` at `field`: a malformed id names nothing, like an id of something deleted.
-pub(crate) fn argument<T: FromStr>(kind: Kind, id: &str, field: &[&str]) -> Answer<T> {
-    let parsed = decode_as(kind, id).and_then(|key| key.parse().ok());
-    parsed.ok_or_else(|| not_found(kind, field))
+/// `NOT_FOUND`: a malformed id names nothing, like the id of something deleted.
+pub(crate) fn argument<T: FromStr>(kind: Kind, id: &str) -> Answer<T> {
+    key(kind, id).ok_or_else(|| not_found(kind, &["id"]))
+}
+
+/// Reads an id among other inputs.
+///
+/// # Errors
+/// `code` at `field`, for the same reasons as [`argument`].
+pub(crate) fn input<T: FromStr>(
+    kind: Kind,
+    id: &str,
+    code: &'static str,
+    field: &[&str],
+) -> Answer<T> {
+    key(kind, id).ok_or_else(|| CommandError::refused(code, field, nothing(kind)))
+}
+
+/// Reads the key of an object of one kind; `None` if the text is no such id.
+pub(crate) fn key<T: FromStr>(kind: Kind, id: &str) -> Option<T> {
+    decode_as(kind, id).and_then(|key| key.parse().ok())
 }
 
 /// The refusal of an id that names nothing.
 pub(crate) fn not_found(kind: Kind, field: &[&str]) -> CommandError {
-    let message = format!("There is no {} with this id.", kind.noun());
-    CommandError::refused("NOT_FOUND", field, message)
+    CommandError::refused("NOT_FOUND", field, nothing(kind))
+}
+
+fn nothing(kind: Kind) -> String {
+    format!("There is no {} with this id.", kind.noun())
 }
 
 #[cfg(test)]

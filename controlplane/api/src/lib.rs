@@ -25,4 +25,4 @@ mod user_error;
 mod viewer;
 
 pub use access::Caller;
-pub use schema::{Schema, schema, sdl};
+pub use schema::{Mutation, Query, Schema, Subscription, builder, schema, sdl};

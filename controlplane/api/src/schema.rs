@@ -1,7 +1,6 @@
 //! The schema, put together.
 
-use async_graphql::MergedObject;
-use async_graphql::MergedSubscription;
+use async_graphql::{MergedObject, MergedSubscription, SchemaBuilder};
 use ironherd_app::App;
 
 use crate::agent::{AgentMutation, AgentQuery};
@@ -60,8 +59,6 @@ pub struct Subscription(EventSubscription, RackSubscription);
 /// Everything that can be asked, done and watched.
 pub type Schema = async_graphql::Schema<Query, Mutation, Subscription>;
 
-type Builder = async_graphql::SchemaBuilder<Query, Mutation, Subscription>;
-
 /// The schema over one region's state. Each request brings its [`Caller`](crate::Caller).
 #[must_use]
 pub fn schema(app: App) -> Schema {
@@ -74,7 +71,9 @@ pub fn sdl() -> String {
     builder().finish().sdl()
 }
 
-fn builder() -> Builder {
+/// The schema without a region's state: enough to look at it, and to check documents against it.
+#[must_use]
+pub fn builder() -> SchemaBuilder<Query, Mutation, Subscription> {
     Schema::build(Query::default(), Mutation::default(), Subscription::default())
         .limit_depth(DEPTH_MAX)
         .limit_complexity(COMPLEXITY_MAX)

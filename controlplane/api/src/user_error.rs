@@ -25,7 +25,7 @@ macro_rules! payload {
             $( #[doc = $about:literal] $field:ident : $type:ty ),* $(,)?
         }
         $error:ident $code:ident {
-            $( #[doc = $why:literal] $reason:ident ),+ $(,)?
+            $( #[doc = $why:literal] $( #[graphql($($as:tt)*)] )? $reason:ident ),+ $(,)?
         }
     ) => {
         #[doc = concat!("What `", $mutation, "` answers.")]
@@ -53,7 +53,7 @@ macro_rules! payload {
         #[doc = concat!("Why `", $mutation, "` can be refused.")]
         #[derive(async_graphql::Enum, Clone, Copy, Debug, PartialEq, Eq)]
         pub(crate) enum $code {
-            $( #[doc = $why] $reason, )+
+            $( #[doc = $why] $( #[graphql($($as)*)] )? $reason, )+
         }
 
         impl crate::user_error::Payload for $payload {

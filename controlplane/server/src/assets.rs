@@ -20,32 +20,29 @@ const STYLE: &str = "text/css; charset=utf-8";
 
 macro_rules! asset {
     ($name:literal, $content_type:expr, $path:literal) => {
-        Asset { name: $name, content_type: $content_type, bytes: include_bytes!($path), etag: OnceLock::new() }
+        Asset {
+            name: $name,
+            content_type: $content_type,
+            bytes: include_bytes!($path),
+            etag: OnceLock::new(),
+        }
     };
 }
 
-static CONSOLE: &[Asset] = &[
+static CONSOLE: [Asset; 3] = [
     asset!("index.html", HTML, "../../console/dist/index.html"),
     asset!("app.js", SCRIPT, "../../console/dist/app.js"),
     asset!("style.css", STYLE, "../../console/dist/style.css"),
 ];
 
-static GRAPHIQL: &[Asset] = &[
+static GRAPHIQL: [Asset; 7] = [
     asset!("index.html", HTML, "../assets/graphiql/index.html"),
     asset!("start.js", SCRIPT, "../assets/graphiql/start.js"),
     asset!("start.css", STYLE, "../assets/graphiql/start.css"),
     asset!("graphiql.min.js", SCRIPT, "../assets/graphiql/graphiql.min.js"),
     asset!("graphiql.min.css", STYLE, "../assets/graphiql/graphiql.min.css"),
-    asset!(
-        "react.production.min.js",
-        SCRIPT,
-        "../assets/graphiql/react.production.min.js"
-    ),
-    asset!(
-        "react-dom.production.min.js",
-        SCRIPT,
-        "../assets/graphiql/react-dom.production.min.js"
-    ),
+    asset!("react.production.min.js", SCRIPT, "../assets/graphiql/react.production.min.js"),
+    asset!("react-dom.production.min.js", SCRIPT, "../assets/graphiql/react-dom.production.min.js"),
 ];
 
 /// Only our own files, and no page of anyone else around ours.
@@ -56,19 +53,19 @@ const GRAPHIQL_POLICY: &str = "default-src 'self'; style-src 'self' 'unsafe-inli
     font-src 'self' data:; img-src 'self' data:; frame-ancestors 'none'; base-uri 'none'";
 
 pub(crate) async fn console_index(headers: HeaderMap) -> Response {
-    serve(CONSOLE, CONSOLE_POLICY, "index.html", &headers)
+    serve(&CONSOLE, CONSOLE_POLICY, "index.html", &headers)
 }
 
 pub(crate) async fn console_file(Path(name): Path<String>, headers: HeaderMap) -> Response {
-    serve(CONSOLE, CONSOLE_POLICY, &name, &headers)
+    serve(&CONSOLE, CONSOLE_POLICY, &name, &headers)
 }
 
 pub(crate) async fn graphiql_index(headers: HeaderMap) -> Response {
-    serve(GRAPHIQL, GRAPHIQL_POLICY, "index.html", &headers)
+    serve(&GRAPHIQL, GRAPHIQL_POLICY, "index.html", &headers)
 }
 
 pub(crate) async fn graphiql_file(Path(name): Path<String>, headers: HeaderMap) -> Response {
-    serve(GRAPHIQL, GRAPHIQL_POLICY, &name, &headers)
+    serve(&GRAPHIQL, GRAPHIQL_POLICY, &name, &headers)
 }
 
 fn serve(
@@ -81,12 +78,10 @@ fn serve(
         return (StatusCode::NOT_FOUND, "There is no such page.\n").into_response();
     };
     let etag = file.etag.get_or_init(|| format!("\"{:x}\"", sum(file.bytes)));
-    let known = headers.get(header::IF_NONE_MATCH).is_some_and(|it| it.as_bytes() == etag.as_bytes());
-    let mut response = if known {
-        StatusCode::NOT_MODIFIED.into_response()
-    } else {
-        file.bytes.into_response()
-    };
+    let known =
+        headers.get(header::IF_NONE_MATCH).is_some_and(|it| it.as_bytes() == etag.as_bytes());
+    let mut response =
+        if known { StatusCode::NOT_MODIFIED.into_response() } else { file.bytes.into_response() };
     let out = response.headers_mut();
     let text = |text: &'static str| HeaderValue::from_static(text);
     out.insert(header::CONTENT_TYPE, text(file.content_type));

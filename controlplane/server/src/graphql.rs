@@ -22,11 +22,7 @@ use crate::routes::Region;
 /// The query text and variables of one request, in bytes.
 pub(crate) const BODY_BYTES_MAX: usize = 4 << 20;
 
-pub(crate) async fn get(
-    State(region): State<Region>,
-    headers: HeaderMap,
-    uri: Uri,
-) -> Response {
+pub(crate) async fn get(State(region): State<Region>, headers: HeaderMap, uri: Uri) -> Response {
     let parsed = request::from_query(&uri);
     answer(region, &headers, &Method::GET, parsed).await
 }
@@ -38,7 +34,9 @@ pub(crate) async fn post(
 ) -> Response {
     let parsed = match body {
         Ok(body) => request::from_body(&headers, &body),
-        Err(rejection) => Err(RequestError { status: rejection.status(), message: rejection.body_text() }),
+        Err(rejection) => {
+            Err(RequestError { status: rejection.status(), message: rejection.body_text() })
+        }
     };
     answer(region, &headers, &Method::POST, parsed).await
 }
@@ -59,8 +57,12 @@ async fn answer(
     };
     if method == Method::GET && request::is_mutation(&mut request) {
         let message = "A mutation must be sent with POST.";
-        let mut response =
-            refusal(StatusCode::METHOD_NOT_ALLOWED, media_type, message, Some("METHOD_NOT_ALLOWED"));
+        let mut response = refusal(
+            StatusCode::METHOD_NOT_ALLOWED,
+            media_type,
+            message,
+            Some("METHOD_NOT_ALLOWED"),
+        );
         response.headers_mut().insert(header::ALLOW, HeaderValue::from_static("POST"));
         return response;
     }

@@ -6,6 +6,8 @@ use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
+use ironherd_app::{Actor, Answer, MachineFilter, PageRequest};
+use ironherd_domain::MachineState;
 
 use crate::routes::Region;
 
@@ -82,6 +84,47 @@ impl Metrics {
         line(out, &format!("{name}{{direction=\"in\"}}"), self.image_bytes_in.value());
         line(out, &format!("{name}{{direction=\"out\"}}"), self.image_bytes_out.value());
     }
+}
+
+/// How many machines there are at most to be counted in one scrape.
+const MACHINES_MAX: usize = 200_000;
+
+/// Answers a scrape. Names of states and counts only: no token is needed to see them.
+pub(crate) async fn show(State(region): State<Region>) -> Response {
+    let mut text = String::new();
+    region.metrics.write(&mut text);
+    let name = "ironherd_snapshot_generation";
+    head(&mut text, name, "gauge", "Generation of the snapshot that racks get.");
+    line(&mut text, name, region.app.snapshot().generation);
+    match machines_by_state(&region).await {
+        Ok(counts) => {
+            let name = "ironherd_machines";
+            head(&mut text, name, "gauge", "Machines by state.");
+            for (state, count) in counts {
+                line(&mut text, &format!("{name}{{state=\"{state}\"}}"), count);
+            }
+        }
+        // The cause is in the log; what was counted here is worth showing without the machines.
+        Err(error) => tracing::warn!(event = "metrics", %error, "Cannot count the machines."),
+    }
+    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text).into_response()
+}
+
+async fn machines_by_state(region: &Region) -> Answer<Vec<(MachineState, usize)>> {
+    let mut counts: Vec<_> = MachineState::ALL.iter().map(|state| (*state, 0)).collect();
+    let mut page = PageRequest { first: Some(PageRequest::FIRST_MAX), after: None };
+    for _ in 0..MACHINES_MAX / 500 {
+        let filter = MachineFilter::default();
+        let machines = region.app.machines(&Actor::System("metrics"), &page, &filter).await?;
+        for (state, count) in &mut counts {
+            *count += machines.items.iter().filter(|(_, it)| it.state == *state).count();
+        }
+        page.after = machines.items.into_iter().next_back().map(|(cursor, _)| cursor);
+        if !machines.has_next {
+            break;
+        }
+    }
+    Ok(counts)
 }
 
 fn head(out: &mut String, name: &str, kind: &str, help: &str) {

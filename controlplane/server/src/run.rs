@@ -22,8 +22,9 @@ pub enum RunError {
     Open(#[from] OpenError),
     #[error("cannot listen: {0}")]
     Listen(#[source] std::io::Error),
+    /// A region without workers looks alive and does nothing: better to stop and be restarted.
     #[error("a worker ended by itself; the log says which")]
-    Workers,
+    WorkerEnded,
     #[error("the server stopped: {0}")]
     Serve(#[source] std::io::Error),
 }
@@ -43,7 +44,7 @@ pub async fn run(
     // A region without workers looks alive and does nothing: their end is the region's end.
     let outcome = tokio::select! {
         outcome = serve(&config, listeners, app.clone(), shutdown) => outcome,
-        () = workers.join() => Err(RunError::Workers),
+        () = workers.join() => Err(RunError::WorkerEnded),
     };
     workers.shutdown().await;
     app.close().await;

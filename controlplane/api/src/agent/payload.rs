@@ -88,7 +88,7 @@ payload! { "agentHello" => AgentHelloPayload {
         TokenInvalid,
         /// The token was used before.
         TokenUsed,
-        /// The token belongs to an earlier boot of the machine.
+        /// The token belongs to an earlier boot or deployment.
         TokenStale,
     }
 }
@@ -98,8 +98,8 @@ payload! { "agentEnlist" => AgentEnlistPayload {
         next: AgentNext,
     }
     AgentEnlistUserError AgentEnlistErrorCode {
-        /// The agent was booted for something else.
-        WrongTask,
+        /// The report has no network card.
+        HardwareInvalid,
     }
 }
 
@@ -108,8 +108,10 @@ payload! { "agentCommissioned" => AgentCommissionedPayload {
         next: AgentNext,
     }
     AgentCommissionedUserError AgentCommissionedErrorCode {
-        /// The agent was booted for something else.
-        WrongTask,
+        /// There is no such machine.
+        NotFound,
+        /// The report has no network card.
+        HardwareInvalid,
     }
 }
 
@@ -118,8 +120,8 @@ payload! { "agentProgress" => AgentProgressPayload {
         next: AgentNext,
     }
     AgentProgressUserError AgentProgressErrorCode {
-        /// The agent was booted for something else.
-        WrongTask,
+        /// There is no such machine.
+        NotFound,
     }
 }
 
@@ -128,8 +130,10 @@ payload! { "agentFinished" => AgentFinishedPayload {
         next: AgentNext,
     }
     AgentFinishedUserError AgentFinishedErrorCode {
-        /// The agent was booted for something else.
-        WrongTask,
+        /// There is no such machine.
+        NotFound,
+        /// The hardware must be reported first.
+        HardwareMissing,
     }
 }
 
@@ -138,9 +142,7 @@ payload! { "systemReady" => SystemReadyPayload {
     SystemReadyUserError SystemReadyErrorCode {
         /// The token is not one of ours.
         TokenInvalid,
-        /// The token was used before.
-        TokenUsed,
-        /// The machine was deployed again since.
+        /// The token belongs to an earlier boot or deployment.
         TokenStale,
     }
 }

@@ -33,7 +33,7 @@ impl ImageMutation {
     ) -> Result<ImageDeletePayload> {
         let actor = access::user(ctx)?;
         let answer = async {
-            let id = id::argument(Kind::Image, &id, &["id"])?;
+            let id = id::argument(Kind::Image, &id)?;
             app(ctx).image_delete(actor, id).await
         };
         let done = |id: ironherd_domain::ImageId| id::encode(Kind::Image, &id.to_text());

@@ -10,8 +10,15 @@ payload! { "imageCreate" => ImagePayload {
         image: Image,
     }
     ImageCreateUserError ImageCreateErrorCode {
-        /// An image of this kind has the name already.
+        /// The name cannot be used as it is.
+        NameInvalid,
+        /// The name is taken.
         NameTaken,
+        /// The number of bytes is out of bounds.
+        SizeInvalid,
+        /// The digest is not 64 hexadecimal digits.
+        #[graphql(name = "SHA256_INVALID")]
+        Sha256Invalid,
     }
 }
 payload! { "imageDelete" => ImageDeletePayload {
@@ -21,5 +28,7 @@ payload! { "imageDelete" => ImageDeletePayload {
     ImageDeleteUserError ImageDeleteErrorCode {
         /// There is no such image.
         NotFound,
+        /// A machine needs the image.
+        ImageInUse,
     }
 }

@@ -21,7 +21,7 @@ impl ImageQuery {
         #[graphql(desc = "Its id.")] id: ID,
     ) -> Result<Option<Image>> {
         let actor = access::user(ctx)?;
-        let Ok(id) = id::argument(Kind::Image, &id, &["id"]) else { return Ok(None) };
+        let Some(id) = id::key(Kind::Image, &id) else { return Ok(None) };
         Ok(answer::query(app(ctx).image(actor, id).await)?.map(Image))
     }
 

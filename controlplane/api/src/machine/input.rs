@@ -136,7 +136,12 @@ impl From<MachineUpdateInput> for app::MachineUpdate {
 impl MachineDeployInput {
     pub(super) fn parse(self) -> app::Answer<app::MachineDeploy> {
         Ok(app::MachineDeploy {
-            image_id: id::argument(Kind::Image, &self.image_id, &["input", "imageId"])?,
+            image_id: id::input(
+                Kind::Image,
+                &self.image_id,
+                "IMAGE_NOT_FOUND",
+                &["input", "imageId"],
+            )?,
             ssh_keys: self.ssh_keys.unwrap_or_default(),
             user_data: self.user_data,
             request_id: self.request_id,

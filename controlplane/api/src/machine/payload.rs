@@ -11,8 +11,22 @@ payload! { "machineCreate" => MachineCreatePayload {
         machine: Machine,
     }
     MachineCreateUserError MachineCreateErrorCode {
-        /// A MAC address, hostname or other input cannot be used as it is.
-        Invalid,
+        /// At least one MAC address is needed.
+        MacMissing,
+        /// A MAC address cannot be read.
+        MacInvalid,
+        /// A MAC address belongs to somebody else already.
+        MacTaken,
+        /// The hostname is no DNS label.
+        HostnameInvalid,
+        /// The hostname belongs to another machine.
+        HostnameTaken,
+        /// The processor architecture is none that is supported.
+        ArchitectureUnknown,
+        /// The power control is incomplete, or does not fit its protocol.
+        PowerInvalid,
+        /// The system that carries the agent has not been uploaded.
+        EphemeralMissing,
     }
 }
 payload! { "machineUpdate" => MachineUpdatePayload {
@@ -22,6 +36,14 @@ payload! { "machineUpdate" => MachineUpdatePayload {
     MachineUpdateUserError MachineUpdateErrorCode {
         /// There is no such machine.
         NotFound,
+        /// The hostname is no DNS label.
+        HostnameInvalid,
+        /// The hostname belongs to another machine.
+        HostnameTaken,
+        /// The power control is incomplete, or does not fit its protocol.
+        PowerInvalid,
+        /// The kernel arguments cannot be used as they are.
+        KernelArgsInvalid,
     }
 }
 payload! { "machineCommission" => MachineCommissionPayload {
@@ -33,6 +55,14 @@ payload! { "machineCommission" => MachineCommissionPayload {
     MachineCommissionUserError MachineCommissionErrorCode {
         /// There is no such machine.
         NotFound,
+        /// The machine's state does not allow it; `Machine.actions` says what it allows.
+        IllegalTransition,
+        /// The system that carries the agent has not been uploaded.
+        EphemeralMissing,
+        /// The `requestId` belongs to another command.
+        RequestIdReused,
+        /// The `requestId` is empty or too long.
+        RequestIdInvalid,
     }
 }
 payload! { "machineAllocate" => MachineAllocatePayload {
@@ -42,6 +72,8 @@ payload! { "machineAllocate" => MachineAllocatePayload {
     MachineAllocateUserError MachineAllocateErrorCode {
         /// There is no such machine.
         NotFound,
+        /// The machine's state does not allow it; `Machine.actions` says what it allows.
+        IllegalTransition,
     }
 }
 payload! { "machineDeploy" => MachineDeployPayload {
@@ -53,6 +85,30 @@ payload! { "machineDeploy" => MachineDeployPayload {
     MachineDeployUserError MachineDeployErrorCode {
         /// There is no such machine.
         NotFound,
+        /// The machine's state does not allow it; `Machine.actions` says what it allows.
+        IllegalTransition,
+        /// There is no such image.
+        ImageNotFound,
+        /// The image's bytes have not arrived.
+        ImageNotReady,
+        /// The image is no disk image.
+        ImageKindWrong,
+        /// The image is for another processor architecture.
+        ArchitectureMismatch,
+        /// The system that carries the agent has not been uploaded.
+        EphemeralMissing,
+        /// No subnet has an address for the machine.
+        NoAddress,
+        /// Every address of the subnet is taken.
+        SubnetFull,
+        /// A key is no public SSH key.
+        SshKeyInvalid,
+        /// The user data is too large.
+        UserDataTooLarge,
+        /// The `requestId` belongs to another command.
+        RequestIdReused,
+        /// The `requestId` is empty or too long.
+        RequestIdInvalid,
     }
 }
 payload! { "machineRelease" => MachineReleasePayload {
@@ -64,6 +120,12 @@ payload! { "machineRelease" => MachineReleasePayload {
     MachineReleaseUserError MachineReleaseErrorCode {
         /// There is no such machine.
         NotFound,
+        /// The machine's state does not allow it; `Machine.actions` says what it allows.
+        IllegalTransition,
+        /// The `requestId` belongs to another command.
+        RequestIdReused,
+        /// The `requestId` is empty or too long.
+        RequestIdInvalid,
     }
 }
 payload! { "machineAbort" => MachineAbortPayload {
@@ -73,6 +135,8 @@ payload! { "machineAbort" => MachineAbortPayload {
     MachineAbortUserError MachineAbortErrorCode {
         /// There is no such machine.
         NotFound,
+        /// The machine's state does not allow it; `Machine.actions` says what it allows.
+        IllegalTransition,
     }
 }
 payload! { "machineRetry" => MachineRetryPayload {
@@ -84,6 +148,14 @@ payload! { "machineRetry" => MachineRetryPayload {
     MachineRetryUserError MachineRetryErrorCode {
         /// There is no such machine.
         NotFound,
+        /// The machine's state does not allow it; `Machine.actions` says what it allows.
+        IllegalTransition,
+        /// The system that carries the agent has not been uploaded.
+        EphemeralMissing,
+        /// No subnet has an address for the machine.
+        NoAddress,
+        /// Every address of the subnet is taken.
+        SubnetFull,
     }
 }
 payload! { "machinePower" => MachinePowerPayload {
@@ -95,6 +167,10 @@ payload! { "machinePower" => MachinePowerPayload {
     MachinePowerUserError MachinePowerErrorCode {
         /// There is no such machine.
         NotFound,
+        /// The machine is switched on and off by hand.
+        PowerManual,
+        /// Something is in progress on the machine.
+        MachineBusy,
     }
 }
 payload! { "machineMarkBroken" => MachineMarkBrokenPayload {
@@ -104,6 +180,10 @@ payload! { "machineMarkBroken" => MachineMarkBrokenPayload {
     MachineMarkBrokenUserError MachineMarkBrokenErrorCode {
         /// There is no such machine.
         NotFound,
+        /// The machine's state does not allow it; `Machine.actions` says what it allows.
+        IllegalTransition,
+        /// The reason is empty.
+        ReasonMissing,
     }
 }
 payload! { "machineMarkFixed" => MachineMarkFixedPayload {
@@ -113,6 +193,8 @@ payload! { "machineMarkFixed" => MachineMarkFixedPayload {
     MachineMarkFixedUserError MachineMarkFixedErrorCode {
         /// There is no such machine.
         NotFound,
+        /// The machine's state does not allow it; `Machine.actions` says what it allows.
+        IllegalTransition,
     }
 }
 payload! { "machineDelete" => MachineDeletePayload {
@@ -122,5 +204,7 @@ payload! { "machineDelete" => MachineDeletePayload {
     MachineDeleteUserError MachineDeleteErrorCode {
         /// There is no such machine.
         NotFound,
+        /// The machine is in use; `force` deletes it anyway.
+        MachineInUse,
     }
 }

@@ -75,7 +75,7 @@ async fn by_id_or_hostname(
 /// # Errors
 /// `NOT_FOUND` if it names no machine.
 pub(super) async fn argument(ctx: &Context<'_>, actor: &Actor, id: &str) -> Answer<MachineId> {
-    if let Ok(id) = id::argument(Kind::Machine, id, &["id"]) {
+    if let Some(id) = id::key(Kind::Machine, id) {
         return Ok(id); // The command itself finds out whether it exists.
     }
     let machine = by_id_or_hostname(ctx, actor, id).await?;

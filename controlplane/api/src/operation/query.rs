@@ -22,7 +22,7 @@ impl OperationQuery {
         #[graphql(desc = "Its id.")] id: ID,
     ) -> Result<Option<Operation>> {
         let actor = access::user(ctx)?;
-        let Ok(id) = id::argument(Kind::Operation, &id, &["id"]) else { return Ok(None) };
+        let Some(id) = id::key(Kind::Operation, &id) else { return Ok(None) };
         Ok(answer::query(app(ctx).operation(actor, id).await)?.map(Operation))
     }
 

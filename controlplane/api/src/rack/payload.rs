@@ -9,8 +9,8 @@ payload! { "rackRegister" => RackPayload {
         rack: Rack,
     }
     RackRegisterUserError RackRegisterErrorCode {
-        /// The name is empty or too long.
-        Invalid,
+        /// The name cannot be used as it is.
+        NameInvalid,
     }
 }
 payload! { "rackReport" => RackReportPayload {
@@ -19,6 +19,10 @@ payload! { "rackReport" => RackReportPayload {
     }
     RackReportUserError RackReportErrorCode {
         /// The rack has not registered.
-        NotFound,
+        RackUnknown,
+        /// The report is too large: split it.
+        ReportTooLarge,
+        /// A number is negative.
+        Invalid,
     }
 }

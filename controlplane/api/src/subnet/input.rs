@@ -2,6 +2,7 @@
 
 use async_graphql::{ID, InputObject, MaybeUndefined};
 use ironherd_app as app;
+use ironherd_domain::SubnetId;
 
 use crate::id::{self, Kind};
 
@@ -98,10 +99,14 @@ impl From<SubnetUpdateInput> for app::SubnetUpdate {
     }
 }
 
+fn subnet(id: &str) -> app::Answer<SubnetId> {
+    id::input(Kind::Subnet, id, "SUBNET_NOT_FOUND", &["input", "subnetId"])
+}
+
 impl RangeCreateInput {
     pub(super) fn parse(self) -> app::Answer<app::RangeCreate> {
         Ok(app::RangeCreate {
-            subnet_id: id::argument(Kind::Subnet, &self.subnet_id, &["input", "subnetId"])?,
+            subnet_id: subnet(&self.subnet_id)?,
             first: self.first,
             last: self.last,
         })
@@ -111,7 +116,7 @@ impl RangeCreateInput {
 impl ReservationCreateInput {
     pub(super) fn parse(self) -> app::Answer<app::ReservationCreate> {
         Ok(app::ReservationCreate {
-            subnet_id: id::argument(Kind::Subnet, &self.subnet_id, &["input", "subnetId"])?,
+            subnet_id: subnet(&self.subnet_id)?,
             mac_address: self.mac_address,
             address: self.address,
             hostname: self.hostname,

@@ -39,7 +39,7 @@ impl SubnetMutation {
     ) -> Result<SubnetUpdatePayload> {
         let actor = access::user(ctx)?;
         let answer = async {
-            let id = id::argument(Kind::Subnet, &id, &["id"])?;
+            let id = id::argument(Kind::Subnet, &id)?;
             app(ctx).subnet_update(actor, id, input.into()).await
         };
         answer::mutation(answer.await, |it| SubnetUpdatePayload::done(Subnet(it)))
@@ -53,7 +53,7 @@ impl SubnetMutation {
     ) -> Result<SubnetDeletePayload> {
         let actor = access::user(ctx)?;
         let answer = async {
-            let id = id::argument(Kind::Subnet, &id, &["id"])?;
+            let id = id::argument(Kind::Subnet, &id)?;
             app(ctx).subnet_delete(actor, id).await
         };
         let done = |id: ironherd_domain::SubnetId| id::encode(Kind::Subnet, &id.to_text());
@@ -79,7 +79,7 @@ impl SubnetMutation {
     ) -> Result<RangeDeletePayload> {
         let actor = access::user(ctx)?;
         let answer = async {
-            let id = id::argument(Kind::Range, &id, &["id"])?;
+            let id = id::argument(Kind::Range, &id)?;
             app(ctx).range_delete(actor, id).await
         };
         answer::mutation(answer.await, |it| RangeDeletePayload::done(Subnet(it)))
@@ -104,7 +104,7 @@ impl SubnetMutation {
     ) -> Result<ReservationDeletePayload> {
         let actor = access::user(ctx)?;
         let answer = async {
-            let id = id::argument(Kind::Reservation, &id, &["id"])?;
+            let id = id::argument(Kind::Reservation, &id)?;
             app(ctx).reservation_delete(actor, id).await
         };
         answer::mutation(answer.await, |it| ReservationDeletePayload::done(Subnet(it)))

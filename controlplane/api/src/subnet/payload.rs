@@ -10,8 +10,24 @@ payload! { "subnetCreate" => SubnetCreatePayload {
         subnet: Subnet,
     }
     SubnetCreateUserError SubnetCreateErrorCode {
-        /// The name belongs to another subnet.
+        /// The CIDR is no IPv4 network that can be used.
+        CidrInvalid,
+        /// The network shares addresses with another subnet.
+        SubnetOverlap,
+        /// The name cannot be used as it is.
+        NameInvalid,
+        /// The name is taken.
         NameTaken,
+        /// An address cannot be read.
+        AddressInvalid,
+        /// The gateway is no host address of the network.
+        GatewayOutsideSubnet,
+        /// The domain is no DNS name.
+        DomainInvalid,
+        /// The MTU is out of bounds.
+        MtuInvalid,
+        /// The lease time is out of bounds.
+        LeaseSecondsInvalid,
     }
 }
 payload! { "subnetUpdate" => SubnetUpdatePayload {
@@ -21,6 +37,22 @@ payload! { "subnetUpdate" => SubnetUpdatePayload {
     SubnetUpdateUserError SubnetUpdateErrorCode {
         /// There is no such subnet.
         NotFound,
+        /// The name cannot be used as it is.
+        NameInvalid,
+        /// The name is taken.
+        NameTaken,
+        /// An address cannot be read.
+        AddressInvalid,
+        /// The gateway is no host address of the network.
+        GatewayOutsideSubnet,
+        /// The gateway's address is handed out or reserved.
+        GatewayTaken,
+        /// The domain is no DNS name.
+        DomainInvalid,
+        /// The MTU is out of bounds.
+        MtuInvalid,
+        /// The lease time is out of bounds.
+        LeaseSecondsInvalid,
     }
 }
 payload! { "subnetDelete" => SubnetDeletePayload {
@@ -38,7 +70,19 @@ payload! { "rangeCreate" => RangeCreatePayload {
     }
     RangeCreateUserError RangeCreateErrorCode {
         /// There is no such subnet.
-        NotFound,
+        SubnetNotFound,
+        /// An address cannot be read.
+        AddressInvalid,
+        /// The first address lies behind the last.
+        RangeBackwards,
+        /// The range leaves the subnet.
+        RangeOutsideSubnet,
+        /// The range shares addresses with another one.
+        RangeOverlap,
+        /// The gateway lies in the range.
+        RangeHoldsGateway,
+        /// A reserved address lies in the range.
+        RangeHoldsReservation,
     }
 }
 payload! { "rangeDelete" => RangeDeletePayload {
@@ -56,7 +100,23 @@ payload! { "reservationCreate" => ReservationCreatePayload {
     }
     ReservationCreateUserError ReservationCreateErrorCode {
         /// There is no such subnet.
-        NotFound,
+        SubnetNotFound,
+        /// A MAC address cannot be read.
+        MacInvalid,
+        /// A MAC address belongs to somebody else already.
+        MacTaken,
+        /// An address cannot be read.
+        AddressInvalid,
+        /// The address is no host address of the subnet.
+        AddressOutsideSubnet,
+        /// The address lies in a range that racks hand out.
+        AddressInRange,
+        /// The address is taken.
+        AddressTaken,
+        /// Every address of the subnet is taken.
+        SubnetFull,
+        /// The hostname is no DNS label.
+        HostnameInvalid,
     }
 }
 payload! { "reservationDelete" => ReservationDeletePayload {

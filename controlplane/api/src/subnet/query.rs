@@ -21,7 +21,7 @@ impl SubnetQuery {
         #[graphql(desc = "Its id.")] id: ID,
     ) -> Result<Option<Subnet>> {
         let actor = access::user(ctx)?;
-        let Ok(id) = id::argument(Kind::Subnet, &id, &["id"]) else { return Ok(None) };
+        let Some(id) = id::key(Kind::Subnet, &id) else { return Ok(None) };
         Ok(answer::query(app(ctx).subnet(actor, id).await)?.map(Subnet))
     }
 

@@ -47,7 +47,9 @@ payload! { "userTokenCreate" => UserTokenPayload {
         token: String,
     }
     UserTokenCreateUserError UserTokenCreateErrorCode {
-        /// The name belongs to another token.
+        /// The name cannot be used as it is.
+        NameInvalid,
+        /// The name is taken.
         NameTaken,
     }
 }
@@ -107,7 +109,7 @@ impl UserTokenMutation {
     ) -> Result<UserTokenDeletePayload> {
         let actor = access::user(ctx)?;
         let answer = async {
-            let id = id::argument(Kind::UserToken, &id, &["id"])?;
+            let id = id::argument(Kind::UserToken, &id)?;
             app(ctx).user_token_delete(actor, id).await
         };
         let done = |id: ironherd_domain::TokenId| id::encode(Kind::UserToken, &id.to_text());

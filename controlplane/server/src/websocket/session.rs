@@ -58,14 +58,17 @@ impl Session {
     }
 
     pub(super) async fn run(mut self, socket: &mut WebSocket) {
-        let Err(frame) = self.serve(socket).await else { return };
+        let Err(frame) = self.serve(socket).await;
         if let Some(frame) = frame {
             // The client may be gone already: then there is nobody left to tell.
             let _ = timeout(SEND_WITHIN, socket.send(Message::Close(Some(frame)))).await;
         }
     }
 
-    async fn serve(&mut self, socket: &mut WebSocket) -> Result<std::convert::Infallible, Option<CloseFrame>> {
+    async fn serve(
+        &mut self,
+        socket: &mut WebSocket,
+    ) -> Result<std::convert::Infallible, Option<CloseFrame>> {
         let mut shutdown = self.region.shutdown.clone();
         let begun = Instant::now();
         let mut heard = begun;
@@ -89,7 +92,7 @@ impl Session {
                     send(socket, ServerMessage::Ping.text()).await?;
                 }
                 // The flag only ever rises, and its sender outlives the server.
-                _ = shutdown.wait_for(|stopping| *stopping) => {
+                () = async { drop(shutdown.wait_for(|stopping| *stopping).await) } => {
                     return Err(Some(close(1012, "The server restarts")));
                 }
             }
@@ -108,7 +111,9 @@ impl Session {
         };
         match message {
             ClientMessage::ConnectionInit { payload } => self.on_init(socket, payload).await,
-            ClientMessage::Subscribe { id, payload } => self.on_subscribe(socket, id, *payload).await,
+            ClientMessage::Subscribe { id, payload } => {
+                self.on_subscribe(socket, id, *payload).await
+            }
             ClientMessage::Complete { id } => {
                 if let Some(operation) = self.operations.remove(id.as_str()) {
                     operation.task.abort();
@@ -122,7 +127,11 @@ impl Session {
         }
     }
 
-    async fn on_init(&mut self, socket: &mut WebSocket, payload: Option<serde_json::Value>) -> Step {
+    async fn on_init(
+        &mut self,
+        socket: &mut WebSocket,
+        payload: Option<serde_json::Value>,
+    ) -> Step {
         if self.login.is_some() {
             return Err(Some(close(4429, "Too many initialisation requests")));
         }

@@ -1,0 +1,11 @@
+//! The API from outside: a document goes in, JSON comes out.
+
+mod documents;
+mod errors;
+mod harness;
+mod lifecycle;
+mod lists;
+mod policy;
+mod schema;
+mod subscriptions;
+mod tokens;

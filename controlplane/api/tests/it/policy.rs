@@ -1,0 +1,207 @@
+//! Who may do what: every field of the three roots, with every kind of caller.
+//!
+//! The fields come from the schema itself: a new one fails here until it is listed.
+
+use std::collections::BTreeMap;
+
+use async_graphql::futures_util::StreamExt as _;
+use async_graphql::{Request, Response};
+use ironherd_api::Caller;
+use ironherd_app::Actor;
+use serde_json::{Value, json};
+
+use crate::harness::Region;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum May {
+    User,
+    Rack,
+    Agent,
+    /// Whoever has a token.
+    Known,
+    /// Also without a token: the argument is the proof.
+    Everybody,
+}
+
+use May::{Agent, Everybody, Known, Rack, User};
+
+const POLICY: &[(&str, May)] = &[
+    ("node", User),
+    ("viewer", Known),
+    ("userTokens", User),
+    ("machine", User),
+    ("machines", User),
+    ("subnet", User),
+    ("subnets", User),
+    ("image", User),
+    ("images", User),
+    ("racks", User),
+    ("leases", User),
+    ("events", User),
+    ("operation", User),
+    ("operations", User),
+    ("lifecycle", User),
+    ("settings", User),
+    ("rackSnapshot", Rack),
+    ("agentTask", Agent),
+    ("machineCreate", User),
+    ("machineUpdate", User),
+    ("machineCommission", User),
+    ("machineAllocate", User),
+    ("machineDeploy", User),
+    ("machineRelease", User),
+    ("machineAbort", User),
+    ("machineRetry", User),
+    ("machinePower", User),
+    ("machineMarkBroken", User),
+    ("machineMarkFixed", User),
+    ("machineDelete", User),
+    ("subnetCreate", User),
+    ("subnetUpdate", User),
+    ("subnetDelete", User),
+    ("rangeCreate", User),
+    ("rangeDelete", User),
+    ("reservationCreate", User),
+    ("reservationDelete", User),
+    ("imageCreate", User),
+    ("imageDelete", User),
+    ("settingsUpdate", User),
+    ("bmcCredentialSet", User),
+    ("userTokenCreate", User),
+    ("userTokenDelete", User),
+    ("rackRegister", Rack),
+    ("rackReport", Rack),
+    ("agentHello", Everybody),
+    ("agentEnlist", Agent),
+    ("agentCommissioned", Agent),
+    ("agentProgress", Agent),
+    ("agentFinished", Agent),
+    ("systemReady", Everybody),
+    ("machineChanges", User),
+    ("rackDeltas", Rack),
+];
+
+#[tokio::test]
+async fn every_field_knows_its_callers() {
+    let region = Region::new().await;
+    region.machine("node-1", "52:54:00:77:00:10").await; // So that there is something to watch.
+    let types = types(&region).await;
+    let mut listed: BTreeMap<&str, May> = POLICY.iter().copied().collect();
+    for (root, operation) in
+        [("Query", "query"), ("Mutation", "mutation"), ("Subscription", "subscription")]
+    {
+        for field in types[root]["fields"].as_array().expect("fields") {
+            let name = field["name"].as_str().expect("a name");
+            let may = listed.remove(name);
+            let may = may.unwrap_or_else(|| panic!("{name} is not in the list: who may use it?"));
+            check_field(&region, &types, operation, field, may).await;
+        }
+    }
+    assert!(listed.is_empty(), "no longer in the schema: {listed:?}");
+}
+
+async fn check_field(region: &Region, types: &Types, operation: &str, field: &Value, may: May) {
+    let text = document(types, operation, field);
+    let agent = region.agent(None).await.0; // A session may end with its report: one a field.
+    let callers = [
+        (None, may == Everybody),
+        (Some(&region.admin), matches!(may, User | Known | Everybody)),
+        (Some(&region.rack), matches!(may, Rack | Known | Everybody)),
+        (Some(&agent), matches!(may, Agent | Known | Everybody)),
+    ];
+    for (caller, allowed) in callers {
+        let got = outcome(&run(region, caller, &text).await);
+        let want = match (allowed, caller) {
+            (true, _) => "allowed",
+            (false, None) => "UNAUTHENTICATED",
+            (false, Some(_)) => "FORBIDDEN",
+        };
+        assert_eq!(got, want, "{text} as {caller:?}");
+    }
+}
+
+async fn run(region: &Region, caller: Option<&Actor>, text: &str) -> Response {
+    let request = Request::new(text).data(Caller(caller.cloned()));
+    region.schema.execute_stream(request).next().await.expect("an answer")
+}
+
+/// What became of a call: a code of access, or that it was let through. Our own faults fail.
+fn outcome(answer: &Response) -> &'static str {
+    for error in &answer.errors {
+        let code = error.extensions.as_ref().and_then(|it| it.get("code"));
+        let code = code.map(ToString::to_string).unwrap_or_default();
+        match code.trim_matches('"') {
+            "UNAUTHENTICATED" => return "UNAUTHENTICATED",
+            "FORBIDDEN" => return "FORBIDDEN",
+            _ => panic!("{error:?}"),
+        }
+    }
+    "allowed"
+}
+
+type Types = BTreeMap<String, Value>;
+
+async fn types(region: &Region) -> Types {
+    const TYPE: &str = "kind name ofType { kind name ofType { kind name ofType { kind name } } }";
+    let query = format!(
+        "{{ __schema {{ types {{ name kind
+            fields {{ name type {{ {TYPE} }} args {{ name type {{ {TYPE} }} }} }}
+            inputFields {{ name type {{ {TYPE} }} }}
+            enumValues {{ name }} }} }} }}"
+    );
+    let mut data = region.ask(&region.admin, &query, json!({})).await;
+    let types = data["__schema"]["types"].take();
+    let named = |it: &Value| (it["name"].as_str().unwrap_or_default().to_owned(), it.clone());
+    types.as_array().expect("types").iter().map(named).collect()
+}
+
+/// The smallest document that uses a field, with made-up values for what must be given.
+fn document(types: &Types, operation: &str, field: &Value) -> String {
+    let mut arguments = required(types, &field["args"]);
+    if operation == "subscription" {
+        arguments.push("after: 0".to_owned()); // From the start: then there is a first item.
+    }
+    let name = field["name"].as_str().expect("a name");
+    let arguments = match arguments.as_slice() {
+        [] => String::new(),
+        some => format!("({})", some.join(", ")),
+    };
+    let mut kind = &field["type"];
+    while !kind["ofType"].is_null() {
+        kind = &kind["ofType"];
+    }
+    let selection = match kind["kind"].as_str() {
+        Some("SCALAR" | "ENUM") => "",
+        _ => " { __typename }",
+    };
+    format!("{operation} {{ {name}{arguments}{selection} }}")
+}
+
+fn required(types: &Types, inputs: &Value) -> Vec<String> {
+    let given = inputs.as_array().into_iter().flatten().filter_map(|input| {
+        let value = value(types, &input["type"])?;
+        Some(format!("{}: {value}", input["name"].as_str().expect("a name")))
+    });
+    given.collect()
+}
+
+/// A value of a type that must not be null; `None` where nothing need be given.
+fn value(types: &Types, kind: &Value) -> Option<String> {
+    if kind["kind"] != "NON_NULL" {
+        return None;
+    }
+    let kind = &kind["ofType"];
+    let name = kind["name"].as_str().unwrap_or_default();
+    Some(match kind["kind"].as_str().expect("a kind") {
+        "LIST" => "[]".to_owned(),
+        "INPUT_OBJECT" => {
+            format!("{{ {} }}", required(types, &types[name]["inputFields"]).join(", "))
+        }
+        "ENUM" => types[name]["enumValues"][0]["name"].as_str().expect("a name").to_owned(),
+        _ => match name {
+            "Boolean" => "false".to_owned(),
+            "Int" | "Long" => "0".to_owned(),
+            _ => "\"x\"".to_owned(),
+        },
+    })
+}
