@@ -57,6 +57,36 @@ fn a_lease_outlives_kill_9() {
 }
 
 #[test]
+fn a_full_disk_grants_nothing_and_heals() {
+    let Some(world) = World::new("full") else { return };
+    let disk = world.small_disk();
+    let _rack = world.start_rack();
+    disk.fill();
+    assert_eq!(world.udhcpc(KNOWN, &[]), None, "an ACK would promise what a crash forgets");
+    disk.free();
+    let mut lease = None;
+    world.until("a lease", || {
+        lease = world.udhcpc(KNOWN, &[]);
+        lease.is_some()
+    });
+    assert_eq!(lease.unwrap()["ip"], "10.77.0.137");
+}
+
+#[test]
+fn a_long_journal_is_written_anew_and_says_the_same() {
+    let Some(world) = World::new("long") else { return };
+    let journal = world.file("data/leases.journal");
+    std::fs::write(&journal, world::long_journal(STRANGER, "10.77.0.200")).unwrap();
+    assert!((1 << 20) < std::fs::metadata(&journal).unwrap().len());
+    let rack = world.start_rack();
+    world.until("a short journal", || std::fs::metadata(&journal).unwrap().len() < 4096);
+    drop(rack);
+    let _rack = world.start_rack();
+    assert_eq!(world.udhcpc(SECOND_STRANGER, &[]), None, "the only address is held");
+    assert_eq!(world.udhcpc(STRANGER, &[]).expect("a lease")["ip"], "10.77.0.200");
+}
+
+#[test]
 fn every_tftp_client_gets_the_same_bytes() {
     let Some(world) = World::new("tftp") else { return };
     let _rack = world.start_rack();

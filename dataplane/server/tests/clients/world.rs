@@ -1,13 +1,14 @@
 use std::collections::HashMap;
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 use std::process::{Child, Command, Output, Stdio};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use ironherd_leases::{Ask, Table};
 use ironherd_rack::{Rack, RackConfig};
 use ironherd_snapshot::{
-    BootFile, BootKey, Intent, Machine, Range, Reservation, Settings, Snapshot, Subnet,
+    BootFile, BootKey, Index, Intent, Machine, Range, Reservation, Settings, Snapshot, Subnet,
 };
 use sha2::{Digest, Sha256};
 use tempfile::TempDir;
@@ -64,6 +65,47 @@ pub(crate) fn digest(bytes: &[u8]) -> String {
     hex::encode(Sha256::digest(bytes))
 }
 
+/// A data folder on a disk of its own, unmounted when dropped.
+pub(crate) struct SmallDisk(PathBuf);
+
+impl SmallDisk {
+    pub(crate) fn fill(&self) {
+        let mut filler = std::fs::File::create(self.0.join("filler")).unwrap();
+        while filler.write_all(&[0; 4096]).is_ok() {}
+    }
+
+    pub(crate) fn free(&self) {
+        std::fs::remove_file(self.0.join("filler")).unwrap();
+    }
+}
+
+impl Drop for SmallDisk {
+    fn drop(&mut self) {
+        let _ = Command::new("umount").arg("--lazy").arg(&self.0).output();
+    }
+}
+
+/// A journal in which one lease was renewed so often that it is longer than a megabyte.
+pub(crate) fn long_journal(mac: &str, address: &str) -> Vec<u8> {
+    let index = Index::new(snapshot(&big_file()));
+    let (mut table, _) = Table::recover(&[]);
+    table.follow(&index);
+    let ours = "10.77.0.1".parse().unwrap();
+    let ask = Ask { index: &index, subnet: 0, mac: mac.parse().unwrap(), ours };
+    let year = 365 * 24 * 3600;
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
+    let mut journal = Vec::new();
+    for renewal in 0.. {
+        if (1 << 20) < journal.len() {
+            break;
+        }
+        table.bind(&ask, address.parse().unwrap(), now + year + renewal).unwrap();
+        let upto = table.take_batch(&mut journal).unwrap();
+        table.handle_committed(upto);
+    }
+    journal
+}
+
 impl World {
     pub(crate) fn new(name: &str) -> Option<Self> {
         let missing = ["ip", "busybox", "dhclient", "tftp", "atftp", "curl"]
@@ -109,6 +151,17 @@ impl World {
         std::fs::write(cache.join(digest(&bytes)), &bytes).unwrap();
         let snapshot = serde_json::to_vec(&snapshot(&bytes)).unwrap();
         std::fs::write(self.file("data/snapshot.json"), snapshot).unwrap();
+    }
+
+    /// Moves the data folder to a file system of 4 MiB.
+    pub(crate) fn small_disk(&self) -> SmallDisk {
+        let data = self.file("data");
+        let mut mount = Command::new("mount");
+        mount.args(["-t", "tmpfs", "-o", "size=4m", "none"]).arg(&data);
+        let output = mount.output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        self.fill_data_dir();
+        SmallDisk(data)
     }
 
     pub(crate) fn file(&self, name: &str) -> PathBuf {
