@@ -14,13 +14,17 @@ pub(super) fn create(spec: &LabSpec, machines: &[MachineConfig]) -> anyhow::Resu
     let name = spec.namespace();
     ip(&["netns", "add", &name])?;
     // A tap has no carrier while its machine is off. The pair keeps the bridge up all the same,
-    // so that its link-local address is there and servers can bind before any machine runs.
+    // so that its link-local address is there and servers can bind before any machine runs. No
+    // frame may pass through it: the far end would answer ARP for the bridge, and hear every
+    // broadcast a second time.
     let mut links = format!(
         "link set lo up\n\
          link add br0 address {mac} type bridge stp_state 0 forward_delay 0 mcast_snooping 0\n\
          link add carrier0 type veth peer name carrier1\n\
-         link set carrier0 addrgenmode none master br0 up\n\
-         link set carrier1 addrgenmode none up\n\
+         link set carrier0 addrgenmode none master br0\n\
+         link set carrier0 type bridge_slave flood off mcast_flood off bcast_flood off\n\
+         link set carrier0 up\n\
+         link set carrier1 addrgenmode none arp off up\n\
          addr add {address}/{prefix} dev br0\n",
         mac = spec.bridge_mac(),
         address = spec.network.bridge(),
@@ -53,6 +57,7 @@ fn enable_ipv6() {
     let settings = Path::new("/proc/sys/net/ipv6/conf/br0");
     let _ = fs::write(settings.join("disable_ipv6"), "0");
     let _ = fs::write(settings.join("accept_dad"), "0"); // Nobody else can have it here.
+    let _ = fs::write(settings.join("accept_ra"), "0"); // The lab's router is the bridge itself.
 }
 
 fn batch(name: &str, lines: &str) -> anyhow::Result<()> {
