@@ -7,7 +7,8 @@ use ironherd_domain::ipam::{Plan, Span};
 use ironherd_domain::{LeaseState, Mac, Refusal, ReservationId};
 use ironherd_store::{Machine, Reservation, Subnet, lease, rack, reservation, subnet};
 
-use crate::work::{Inner, Work};
+use crate::CommandError;
+use crate::work::{Halt, Inner, Work};
 
 /// More subnets than a region has.
 const SUBNETS_MAX: u32 = 10_000;
@@ -69,6 +70,19 @@ pub(crate) async fn ensure(work: &mut Work, machine: &mut Machine) -> Inner<Opti
     work.touch_snapshot();
     work.event(Some(machine), "ADDRESS_RESERVED", format!("{address} for {mac}"));
     Ok(Some(address))
+}
+
+/// [`ensure`], for a machine that is taken in: a full subnet does not keep it out, it waits,
+/// visibly, for an address.
+pub(crate) async fn ensure_or_note(work: &mut Work, machine: &mut Machine) -> Inner<()> {
+    match ensure(work, machine).await {
+        Err(Halt::Command(CommandError::Refused(why))) => {
+            let why = why.first().map(ToString::to_string).unwrap_or_default();
+            work.event(Some(machine), "ADDRESS_MISSING", why);
+            Ok(())
+        }
+        other => other.map(|_| ()),
+    }
 }
 
 /// [`ensure`], for a deployment: without an address it does not begin.

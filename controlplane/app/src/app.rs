@@ -85,7 +85,7 @@ impl App {
         url: Option<&str>,
         clock: Clock,
     ) -> Result<Self, OpenError> {
-        tokio::fs::create_dir_all(data_dir.join("images")).await?;
+        remove_parts(&data_dir.join("images"))?;
         let keyring = Keyring::open(&data_dir.join("secret.key"))?;
         let file = data_dir.join(DATABASE_FILE);
         let db = Db::open(url.unwrap_or(&file.to_string_lossy())).await?;
@@ -155,6 +155,8 @@ impl App {
     pub(crate) fn settle(halt: Halt, tries: u32) -> Option<CommandError> {
         match halt {
             Halt::Command(error) => Some(error),
+            // A name that was free when we looked and taken when we wrote: look again, and refuse.
+            Halt::Store(StoreError::Taken(_)) if tries < TRIES_MAX => None,
             Halt::Store(error) if error.is_retryable() && tries < TRIES_MAX => None,
             Halt::Store(error) => Some(error.into()),
         }
@@ -169,6 +171,18 @@ impl Inner {
     pub(crate) fn snapshots(&self) -> MutexGuard<'_, VecDeque<Arc<Snapshot>>> {
         self.snapshots.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Makes the folder of images; removes uploads that a crash cut short.
+fn remove_parts(images: &Path) -> std::io::Result<()> {
+    std::fs::create_dir_all(images)?;
+    for entry in std::fs::read_dir(images)? {
+        let entry = entry?;
+        if entry.file_name().to_string_lossy().starts_with(".part-") {
+            std::fs::remove_file(entry.path())?;
+        }
+    }
+    Ok(())
 }
 
 impl From<SealBroken> for CommandError {

@@ -38,15 +38,7 @@ impl App {
             take_in(&mut work, &mut it, &macs, &input).await?;
             work.store(&mut it).await?;
             work.event(Some(&it), "ENLISTED", summary(&input.hardware));
-            match address::ensure(&mut work, &mut it).await {
-                Ok(_) => {}
-                // A full subnet must not keep a machine out: it waits, visibly, for an address.
-                Err(crate::work::Halt::Command(CommandError::Refused(why))) => {
-                    let why = why.first().map(ToString::to_string).unwrap_or_default();
-                    work.event(Some(&it), "ADDRESS_MISSING", why);
-                }
-                Err(halt) => return Err(halt),
-            }
+            address::ensure_or_note(&mut work, &mut it).await?;
             let next = AgentNext::PowerOff;
             token::finish(&mut work.tx, session.token, Some(it.id), next).await?;
             work.touch_snapshot();

@@ -39,7 +39,7 @@ impl App {
             add(&mut work, &mut it).await?;
             let cards: Vec<String> = it.macs.iter().map(ToString::to_string).collect();
             work.event(Some(&it), "CREATED", format!("with {}", cards.join(", ")));
-            address::ensure(&mut work, &mut it).await?;
+            address::ensure_or_note(&mut work, &mut it).await?;
             if input.commission {
                 let kind = OperationKind::Commission;
                 crate::machine_act::start(&mut work, &mut it, Event::Commission, kind, None)

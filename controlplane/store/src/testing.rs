@@ -19,7 +19,7 @@ pub struct Database {
     pub engine: &'static str,
     /// For [`Db::open`](crate::Db::open).
     pub url: String,
-    _folder: Option<TempDir>,
+    folder: Option<TempDir>,
 }
 
 /// An empty database on each engine.
@@ -32,16 +32,24 @@ pub fn databases() -> Vec<Database> {
     static NUMBER: std::sync::atomic::AtomicU32 = std::sync::atomic::AtomicU32::new(1);
     let folder = tempfile::tempdir().expect("a temporary folder");
     let url = folder.path().join("region.db").to_string_lossy().into_owned();
-    let mut all = vec![Database { engine: "sqlite", url, _folder: Some(folder) }];
+    let mut all = vec![Database { engine: "sqlite", url, folder: Some(folder) }];
     if let Some(server) = server() {
         let number = NUMBER.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
         let name = format!("test_{number}");
         server.run("createdb", &["-U", "postgres", "-T", "template0", &name]);
         let socket = server.folder.display();
         let url = format!("postgres://postgres@localhost/{name}?host={socket}");
-        all.push(Database { engine: "postgres", url, _folder: None });
+        all.push(Database { engine: "postgres", url, folder: None });
     }
     all
+}
+
+impl Database {
+    /// Where a SQLite database lies.
+    #[must_use]
+    pub fn folder(&self) -> Option<&Path> {
+        self.folder.as_ref().map(TempDir::path)
+    }
 }
 
 struct Server {
