@@ -192,14 +192,15 @@ impl RedfishSession {
             BootDevice::Network => BootSource::Pxe,
             BootDevice::Disk => BootSource::Hdd,
         };
-        let mut written = self.write_boot(source, boot.efi).await?;
-        let by_http = boot.efi && boot.device == BootDevice::Network;
-        if by_http && matches!(written, Written::ValueRefused(_)) {
-            // Newer firmware boots the network by HTTP alone.
-            written = self.write_boot(BootSource::UefiHttp, true).await?;
-        }
-        match written {
+        match self.write_boot(source, boot.efi).await? {
             Written::Done => Ok(()),
+            // Newer firmware boots the network by HTTP alone.
+            Written::ValueRefused(error) if boot.device == BootDevice::Network => {
+                match self.write_boot(BootSource::UefiHttp, boot.efi).await? {
+                    Written::Done => Ok(()),
+                    Written::ValueRefused(_) => Err(error),
+                }
+            }
             Written::ValueRefused(error) => Err(error),
         }
     }

@@ -19,7 +19,7 @@ pub struct ScriptedBmc {
     pub dead_button: bool,
     /// Takes the connection and never answers.
     pub hangs: bool,
-    /// What happened, in order: `login`, `refused`, `read`, `on`, `off`, `boot …`.
+    /// What happened, in order: `login`, `refused`, `fault`, `hang`, `read`, `on`, `off`, `boot …`.
     pub log: Vec<String>,
 }
 
@@ -71,6 +71,7 @@ impl ScriptedDriver {
         let mut bmcs = self.bmcs();
         let bmc = bmcs.get_mut(&target.address).ok_or(unreachable)?;
         if bmc.hangs {
+            bmc.log.push("hang".to_owned());
             return Ok(false);
         }
         if let Some(error) = bmc.faults.pop_front().or_else(|| bmc.always.clone()) {

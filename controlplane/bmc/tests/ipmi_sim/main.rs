@@ -16,12 +16,16 @@ use ironherd_bmc::{
 };
 use simulator::{PASSWORD, Simulator, USERNAME};
 
+fn target(simulator: &Simulator) -> Target {
+    Target::ipmi(simulator.address(), Credentials::new(USERNAME, PASSWORD)).unwrap()
+}
+
 /// Waits until the simulator listens: it says so nowhere, so it is asked until it answers.
 async fn ready() -> Option<Simulator> {
     let simulator = simulator::start()?;
     let driver = IpmiDriver::default();
     let until = Instant::now() + Duration::from_secs(20);
-    while let Err(error) = driver.open(&simulator.target(PASSWORD)).await {
+    while let Err(error) = driver.open(&target(&simulator)).await {
         assert!(Instant::now() < until, "ipmi_sim does not answer: {error}");
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
@@ -32,7 +36,7 @@ async fn ready() -> Option<Simulator> {
 async fn login_falls_back_to_suite_3() {
     let Some(simulator) = ready().await else { return };
     let driver = IpmiDriver::default();
-    let mut session = driver.open(&simulator.target(PASSWORD)).await.unwrap();
+    let mut session = driver.open(&target(&simulator)).await.unwrap();
     assert_eq!(session.suite(), Suite::Suite3, "ipmi_sim knows no suite 17");
     let device = session.call(GetDeviceId).await.unwrap();
     assert_eq!((device.manufacturer_id, device.product_id), (0x1291, 0xf02));
@@ -56,7 +60,7 @@ async fn refusals_are_named() {
 async fn power_follows_the_button() {
     use PowerState::{Off, On};
     let Some(simulator) = ready().await else { return };
-    let (pool, target) = (BmcPool::new(PoolConfig::default()), simulator.target(PASSWORD));
+    let (pool, target) = (BmcPool::new(PoolConfig::default()), target(&simulator));
     assert_eq!(pool.status(&target).await, Ok(Off));
     let network = Some(Boot { device: BootDevice::Network, efi: true });
     let disk = Some(Boot { device: BootDevice::Disk, efi: false });

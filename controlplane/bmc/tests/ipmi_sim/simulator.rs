@@ -6,8 +6,6 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
-use ironherd_bmc::{Credentials, Target};
-
 pub(crate) const USERNAME: &str = "admin";
 pub(crate) const PASSWORD: &str = "correct-horse";
 
@@ -56,10 +54,6 @@ impl Simulator {
 
     pub(crate) fn address(&self) -> &str {
         &self.address
-    }
-
-    pub(crate) fn target(&self, password: &str) -> Target {
-        Target::ipmi(&self.address, Credentials::new(USERNAME, password)).unwrap()
     }
 
     /// Everything that was set, one `what value` a line. Reads are left out.

@@ -3,6 +3,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test ends at the first surprise")]
 
+mod emulator;
 mod service;
 
 use std::net::TcpListener;
@@ -91,9 +92,8 @@ async fn boot_settings_suit_strict_services_and_http_only_firmware() {
         assert_eq!(got, Ok(()), "{behaviour:?}");
         assert_eq!(service.log(), log, "{behaviour:?}");
     }
-    let service = Service::start(Behaviour { http_boot_only: true, ..plain }).await;
-    let boot = Boot { efi: false, ..NETWORK };
-    let got = pool().boot_device(&target(&service, PASSWORD), boot).await;
+    let service = Service::start(Behaviour { no_boot_choice: true, ..plain }).await;
+    let got = pool().boot_device(&target(&service, PASSWORD), NETWORK).await;
     assert!(matches!(got, Err(BmcError::Refused { .. })), "{got:?}");
 }
 

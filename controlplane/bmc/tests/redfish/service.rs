@@ -25,6 +25,8 @@ pub(crate) struct Behaviour {
     pub(crate) read_only: bool,
     /// Refuses Pxe: its firmware boots the network by HTTP alone.
     pub(crate) http_boot_only: bool,
+    /// Refuses every boot source.
+    pub(crate) no_boot_choice: bool,
     /// Takes a write with the right ETag only, and no `If-Match: *`.
     pub(crate) strict_etag: bool,
     /// Says yes to a reset and does nothing.
@@ -161,7 +163,8 @@ async fn patch(
     if machine.behaviour.read_only {
         return StatusCode::FORBIDDEN;
     }
-    if machine.behaviour.http_boot_only && target == "Pxe" {
+    let behaviour = machine.behaviour;
+    if behaviour.no_boot_choice || (behaviour.http_boot_only && target == "Pxe") {
         return StatusCode::BAD_REQUEST;
     }
     let (enabled, mode) = (text("BootSourceOverrideEnabled"), text("BootSourceOverrideMode"));
