@@ -40,7 +40,7 @@ pub(crate) async fn run(
         };
         // One line an outage: it lasts for hours when it lasts.
         if !std::mem::replace(&mut quiet, backoff.is_waiting()) {
-            tracing::warn!(id = "link.lost", %error, "the link to the region is down; the rack goes on");
+            tracing::warn!(id = "link.lost", %error, "the region is out of reach; the rack serves on");
         }
         let mut wait = std::pin::pin!(backoff.wait());
         loop {

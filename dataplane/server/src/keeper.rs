@@ -78,7 +78,7 @@ impl Keeper {
     /// Follows the snapshots of the link and the interfaces of the host.
     pub(crate) async fn run(self, mut snapshots: watch::Receiver<Option<Arc<Snapshot>>>) {
         let mut current = snapshots.borrow_and_update().clone();
-        let mut saved = current.as_ref().map(Arc::clone);
+        let mut saved = current.clone();
         let mut saved_at = Instant::now();
         let mut advertisers = Advertisers::default();
         let mut look = interval(LOOK_EVERY);
@@ -99,7 +99,7 @@ impl Keeper {
             if self.config.services.router_advertisements {
                 advertisers.follow(&self.shared.view.load().links);
             }
-            let is_saved = saved.as_ref().is_some_and(|it| **it == *snapshot);
+            let is_saved = saved.as_ref().is_some_and(|it| Arc::ptr_eq(it, &snapshot));
             if current.is_some() && !is_saved && saved_at + SAVE_EVERY <= Instant::now() {
                 self.save(Arc::clone(&snapshot)).await;
                 saved = Some(snapshot);

@@ -23,6 +23,7 @@ use crate::cold::{ColdFiles, UringFiles};
 use crate::config::RackConfig;
 use crate::error::RackError;
 use crate::gateway::Gateway;
+use crate::host;
 use crate::keeper::{self, Keeper, Layout, load_snapshot};
 use crate::metrics::{Metrics, set};
 use crate::shard::{
@@ -96,6 +97,7 @@ impl Rack {
         if config.name.is_empty() {
             config.name = rustix::system::uname().nodename().to_string_lossy().into_owned();
         }
+        host::prepare();
         let layout = Layout::new(&config.data_dir);
         std::fs::create_dir_all(&layout.cache).map_err(RackError::file(&layout.cache))?;
         let lock = lock(&layout.lock)?;

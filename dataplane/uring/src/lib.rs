@@ -22,6 +22,7 @@ pub use error::RingError;
 pub use interface::{Interface, interfaces};
 pub use mapped::map_file;
 pub use ring::datagram::{Datagram, Outgoing, SendRefused, SocketId, Source, Target};
+pub use ring::setup::RingConfig;
 pub use ring::stream::{ListenerId, StreamId};
-pub use ring::{Done, Ring, RingConfig, RingCounters};
+pub use ring::{Done, Ring, RingCounters};
 pub use waker::Waker;

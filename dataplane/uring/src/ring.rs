@@ -1,5 +1,6 @@
 pub(crate) mod commit;
 pub(crate) mod datagram;
+pub(crate) mod setup;
 pub(crate) mod stream;
 
 use std::collections::{HashSet, VecDeque};
@@ -10,7 +11,7 @@ use std::os::fd::{AsFd, AsRawFd};
 use std::time::Duration;
 
 use io_uring::types::{self, CancelBuilder, SubmitArgs, Timespec};
-use io_uring::{IoUring, Probe, cqueue, opcode, squeue};
+use io_uring::{IoUring, cqueue, opcode, squeue};
 
 use crate::buffers::{Buffer, BufferPool};
 use crate::error::RingError;
@@ -19,39 +20,8 @@ use crate::token::{Generation, Kind, Token};
 use crate::waker::Waker;
 use commit::Journal;
 use datagram::{Receiver, SocketId};
+use setup::{RingConfig, check_operations};
 use stream::{Listener, ListenerId, StreamId, Streams};
-
-/// How large the parts of a ring are. All memory is taken at start; none later.
-#[derive(Clone, Copy, Debug)]
-pub struct RingConfig {
-    pub submissions: u32,
-    /// Receive buffers for datagrams; a power of two. Each also holds 64 bytes of addresses.
-    pub datagram_buffers: u16,
-    pub datagram_buffer_bytes: u32,
-    /// Receive buffers for streams; a power of two.
-    pub stream_buffers: u16,
-    pub stream_buffer_bytes: u32,
-    /// Send slots for single datagrams and frames.
-    pub small_slots: u32,
-    /// Send slots of 64 KiB for many datagrams in one send.
-    pub large_slots: u32,
-    pub streams_max: u32,
-}
-
-impl Default for RingConfig {
-    fn default() -> Self {
-        Self {
-            submissions: 4096,
-            datagram_buffers: 4096,
-            datagram_buffer_bytes: 2048,
-            stream_buffers: 512,
-            stream_buffer_bytes: 8192,
-            small_slots: 2048,
-            large_slots: 128,
-            streams_max: 16_384,
-        }
-    }
-}
 
 /// What one completion means for the caller.
 #[derive(Debug)]
@@ -387,24 +357,5 @@ impl Drop for Ring {
             // SAFETY: the memory is dropped once, here, and not used afterwards.
             unsafe { ManuallyDrop::drop(&mut self.memory) };
         } // Else the kernel may still write there: better leaked than freed.
-    }
-}
-
-fn check_operations(io: &IoUring) -> Result<(), RingError> {
-    let needed = [
-        (opcode::RecvMsgMulti::CODE, "multishot recvmsg"),
-        (opcode::SendMsg::CODE, "sendmsg"),
-        (opcode::AcceptMulti::CODE, "multishot accept"),
-        (opcode::Recv::CODE, "recv"),
-        (opcode::Send::CODE, "send"),
-        (opcode::Read::CODE, "read"),
-        (opcode::Write::CODE, "write"),
-        (opcode::Fsync::CODE, "fsync"),
-    ];
-    let mut probe = Probe::new();
-    io.submitter().register_probe(&mut probe).map_err(RingError::set_up)?;
-    match needed.iter().find(|(code, _)| !probe.is_supported(*code)) {
-        Some((_, name)) => Err(RingError::Operation { name }),
-        None => Ok(()),
     }
 }
