@@ -19,7 +19,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use anyhow::{Context as _, bail};
-use ironherd_bmc_sim::{LAB_MARKER, Machine, PowerState, namespace, process};
+use ironherd_bmc_sim::{LAB_MARKER, Machine, namespace, process};
 use tokio::task::spawn_blocking;
 
 pub(crate) use command::{LabCommand, run};
@@ -113,14 +113,6 @@ impl Lab {
             Switch::Cycle => machine.power_cycle(),
         };
         Ok(spawn_blocking(press).await??)
-    }
-
-    /// Whether the machine's process runs.
-    ///
-    /// # Errors
-    /// When there is no such machine.
-    pub(crate) fn status(&self, machine: &str) -> anyhow::Result<PowerState> {
-        Ok(self.machine(machine)?.power())
     }
 
     /// Removes the lab.
