@@ -121,9 +121,7 @@ fn machines_obey_ipmi() {
 
     let log_bytes = lab.serial("node1").len();
     ask("chassis power cycle");
-    wait("it comes back", || {
-        lab.machine("node1").process().is_some_and(|second| second != first)
-    });
+    wait("it comes back", || lab.machine("node1").process().is_some_and(|second| second != first));
     wait("the network is tried", || lab.serial("node1")[log_bytes..].contains("Configuring (net0"));
     let second = &lab.serial("node1")[log_bytes..];
     assert!(!second.contains("Booting from Hard Disk"), "the network comes first: {second}");
@@ -219,9 +217,8 @@ fn machines_obey_redfish() {
     };
     let system = "http://10.77.0.201/redfish/v1/Systems/1";
     let action = format!("{system}/Actions/ComputerSystem.Reset");
-    let show = || -> Value {
-        serde_json::from_str(&curl(&[system]).expect("the system")).expect("JSON")
-    };
+    let show =
+        || -> Value { serde_json::from_str(&curl(&[system]).expect("the system")).expect("JSON") };
     let reset = |kind: &str| {
         let body = format!("{{\"ResetType\":\"{kind}\"}}");
         curl(&["--json", &body, &action]).expect(kind);
@@ -261,7 +258,8 @@ fn machines_of_a_crashed_lab_are_removed() {
     let lab = TestLab::up("crash", &["bios:ipmi", "bios:redfish"]);
     lab.run(&["power", "node1", "on"]);
     lab.run(&["power", "node2", "on"]);
-    let status: Value = serde_json::from_str(&lab.run(&["status", "--output", "json"])).expect("JSON");
+    let status: Value =
+        serde_json::from_str(&lab.run(&["status", "--output", "json"])).expect("JSON");
     let power = |index: usize| status["machines"][index]["power"].clone();
     assert_eq!((power(0), power(1)), ("on".into(), "on".into()));
     assert_eq!(process::marked(LAB_MARKER, &lab.name).len(), 4, "two machines, two BMCs");

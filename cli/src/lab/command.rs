@@ -108,7 +108,7 @@ pub(crate) async fn run(
     output: Output,
 ) -> anyhow::Result<()> {
     let base = data_dir.join("lab");
-    let open = |name: &NameArg| Lab::open(&base, &name.choose()?);
+    let open = |name: &NameArg| Lab::open(&base, &name.choose(&base)?);
     match command {
         LabCommand::Up(args) => {
             let lab = Lab::up(&args.spec(base)).await?;
@@ -126,7 +126,7 @@ pub(crate) async fn run(
             spawn_blocking(work).await??;
         }
         LabCommand::Prepare(name) => prepare_region(&client()?, &open(&name)?).await?,
-        LabCommand::Down(name) => down(&base, &name.choose()?).await?,
+        LabCommand::Down(name) => down(&base, &name.choose(&base)?).await?,
         LabCommand::ChassisControl(args) => args.chassis_control()?,
         LabCommand::LanConfig(args) => args.lan_config()?,
         LabCommand::RedfishBmc { machine_dir } => {
@@ -163,14 +163,19 @@ impl UpArgs {
 }
 
 impl NameArg {
-    /// The lab that was named, or the only one that is up.
-    fn choose(&self) -> anyhow::Result<String> {
-        match (&self.name, state::names().as_slice()) {
-            (Some(name), _) => Ok(name.clone()),
-            (None, []) => Ok(DEFAULT_NAME.to_owned()),
-            (None, [only]) => Ok(only.clone()),
-            (None, names) => bail!("several labs are up; say --name {}", names.join(" or ")),
+    /// The lab that was named, or the only one under `base`, or the only one on this host.
+    fn choose(&self, base: &Path) -> anyhow::Result<String> {
+        if let Some(name) = &self.name {
+            return Ok(name.clone());
         }
+        for names in [state::names_under(base), state::names()] {
+            match names.as_slice() {
+                [] => {}
+                [only] => return Ok(only.clone()),
+                names => bail!("several labs are up; say --name {}", names.join(" or ")),
+            }
+        }
+        Ok(DEFAULT_NAME.to_owned())
     }
 }
 

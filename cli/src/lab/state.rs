@@ -62,7 +62,12 @@ pub(super) fn find(base: &Path, name: &str) -> PathBuf {
 
 /// Names of the labs that are up on this host, wherever their folders are.
 pub(super) fn names() -> Vec<String> {
-    let entries = fs::read_dir(REGISTRY).into_iter().flatten();
+    names_under(Path::new(REGISTRY))
+}
+
+/// Names of the labs whose folders are in `base`.
+pub(super) fn names_under(base: &Path) -> Vec<String> {
+    let entries = fs::read_dir(base).into_iter().flatten();
     let mut names: Vec<String> =
         entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok()).collect();
     names.sort();
