@@ -16,7 +16,7 @@ use crate::output::{self, Output};
 
 pub(crate) use debian::{DebianArgs, build_debian};
 pub(crate) use ephemeral::{EphemeralArgs, build_ephemeral};
-pub(crate) use upload::{UploadArgs, Uploaded, upload};
+pub(crate) use upload::{UploadArgs, upload};
 
 const LIST: &str = include_str!("documents/image_list.graphql");
 const DELETE: &str = include_str!("documents/image_delete.graphql");
