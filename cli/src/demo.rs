@@ -93,7 +93,6 @@ impl Demo {
             client: client.clone(),
             image,
             machines: watch.machines(),
-            view: view.clone(),
             release: self.args.once,
         };
         let reports = scenario::run(&plan, &self.lab).await;

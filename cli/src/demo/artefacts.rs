@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
 use anyhow::{Context as _, bail};
+use sha2::{Digest as _, Sha256};
 use tokio::process::Command;
 
 use crate::client::Client;
@@ -33,15 +34,10 @@ impl Artefacts {
         }
         let ephemeral = cache_dir().join("ephemeral");
         let disk = cache_dir().join("debian.zst");
-        let build = |words: &[&str], out: &Path| {
-            let mut command = own_command(words);
-            command.arg("--out").arg(out).arg("--cache-dir").arg(cache_dir());
-            command
-        };
-        let mut boot_image = build(&["image", "build-ephemeral"], &ephemeral);
-        run(boot_image.arg("--agent").arg(agent)).await.context("cannot build the boot image")?;
-        let mut disk_image = build(&["image", "build-debian"], &disk);
-        run(&mut disk_image).await.context("cannot build the Debian image")?;
+        ensure_ephemeral(agent, &ephemeral).await.context("cannot build the boot image")?;
+        let mut build = own_command(&["image", "build-debian", "--out"]);
+        build.arg(&disk).arg("--cache-dir").arg(cache_dir());
+        run(&mut build).await.context("cannot build the Debian image")?;
         Ok(Self { ephemeral, disk })
     }
 
@@ -57,6 +53,35 @@ impl Artefacts {
         run(disk.args(["--name", DISK_NAME])).await.context("cannot upload the Debian image")?;
         machine::image_id(client, DISK_NAME).await
     }
+}
+
+/// What the boot image is made from, besides the agent: a change here makes a cached one stale.
+const EPHEMERAL_RECIPE: &[&str] = &[
+    include_str!("../image/ephemeral.rs"),
+    include_str!("../image/ephemeral/boot_files.rs"),
+    include_str!("../image/ephemeral/cpio.rs"),
+    include_str!("../image/ephemeral/dhcp.sh"),
+    include_str!("../image/ephemeral/init.sh"),
+    include_str!("../image/ephemeral/initrd.rs"),
+    include_str!("../image/ephemeral/local.cfg"),
+    include_str!("../image/ephemeral/modules.rs"),
+];
+
+async fn ensure_ephemeral(agent: &Path, out: &Path) -> anyhow::Result<()> {
+    let mut digest = Sha256::new();
+    digest.update(std::fs::read(agent)?);
+    for part in EPHEMERAL_RECIPE {
+        digest.update(part);
+    }
+    let recipe = hex::encode(digest.finalize());
+    let stamp = out.join("recipe");
+    if std::fs::read_to_string(&stamp).is_ok_and(|it| it == recipe) {
+        return Ok(());
+    }
+    let mut build = own_command(&["image", "build-ephemeral", "--out"]);
+    run(build.arg(out).arg("--agent").arg(agent)).await?;
+    // Written last: an interrupted build leaves no stamp.
+    Ok(std::fs::write(stamp, recipe)?)
 }
 
 /// This program again: the demo does what a user would type.

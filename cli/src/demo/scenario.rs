@@ -9,7 +9,6 @@ use tokio::sync::watch;
 use crate::client::Client;
 use crate::demo::STAGE_MAX;
 use crate::demo::summary::Report;
-use crate::demo::view::View;
 use crate::lab::{Lab, LabMachine, Switch};
 use crate::watch::Machines;
 
@@ -24,7 +23,6 @@ pub(crate) struct Plan {
     /// Global id of the image to deploy.
     pub(crate) image: String,
     pub(crate) machines: watch::Receiver<Machines>,
-    pub(crate) view: View,
     pub(crate) release: bool,
 }
 
@@ -128,9 +126,8 @@ impl Way {
 
 /// The agent is done and the installed system is starting.
 fn image_written(machine: &Value) -> bool {
-    let stage = machine["bootStage"].as_str();
     let step = machine.pointer("/progress/step").and_then(Value::as_str);
-    machine["state"] == "DEPLOYED" || stage == Some("INSTALLED") || step == Some("rebooting")
+    machine["state"] == "DEPLOYED" || step == Some("Starting the installed system")
 }
 
 fn public_key(lab: &Lab) -> anyhow::Result<String> {

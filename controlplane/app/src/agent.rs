@@ -18,6 +18,8 @@ use crate::{
 /// Longer than any deadline; what ends a session in practice is the next boot attempt.
 const SESSION_MAX: Duration = Duration::from_hours(24);
 const FIELD: [&str; 2] = ["input", "bootToken"];
+/// The step of a deployment between the agent's end and the installed system's report.
+const FIRST_BOOT: &str = "Starting the installed system";
 
 impl App {
     /// Turns a boot token into a session. The token is the proof: nobody is asked who calls.
@@ -62,10 +64,7 @@ impl App {
                 message: input.message.as_ref().map(|it| it.chars().take(1_000).collect()),
                 at: work.now,
             };
-            for running in operation::running(&mut work.tx, &[it.id]).await? {
-                operation::progress(&mut work.tx, running.id, &progress).await?;
-            }
-            work.touch_progress(id);
+            show(&mut work, id, &progress).await?;
             Ok(AgentNext::Continue)
         })
     }
@@ -107,6 +106,9 @@ impl App {
             work.step(&mut it, event, cause).await?;
             if event == Event::ImageWritten {
                 work.operation_step(id, "first boot").await?;
+                // What the agent said last is over: the machine's own system has the word now.
+                let step = FIRST_BOOT.to_owned();
+                show(&mut work, id, &Progress { step, ..Progress::none(work.now) }).await?;
             } else if event == Event::Finished {
                 work.operation_step(id, "power off").await?;
             }
@@ -158,6 +160,15 @@ async fn enlisting(work: &mut Work, text: &str) -> Inner<AgentWelcome> {
     let claims = boot_token::verify(&key, text).map_err(|_| invalid())?;
     use_nonce(work, claims.nonce).await?;
     open_session(work, None, 0, AgentTaskKind::Enlist).await
+}
+
+/// Progress belongs to what is running; without an operation there is nobody to show it to.
+async fn show(work: &mut Work, id: MachineId, progress: &Progress) -> Inner<()> {
+    for running in operation::running(&mut work.tx, &[id]).await? {
+        operation::progress(&mut work.tx, running.id, progress).await?;
+    }
+    work.touch_progress(id);
+    Ok(())
 }
 
 async fn known(

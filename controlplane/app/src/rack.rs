@@ -133,7 +133,8 @@ fn is_news(machine: &Machine, stage: BootStage, at: UnixMicros) -> bool {
         return false; // A report that came late.
     }
     if stage != BootStage::Dhcp {
-        return true;
+        // The agent fetches its image by HTTP: that is no step back to the loader.
+        return (last, stage) != (BootStage::Agent, BootStage::Http);
     }
     // Asking for an address is the first stage of a boot, but a running system asks too.
     let since = machine.boot_stage_since.map_or(Duration::MAX, |it| at.since(it));

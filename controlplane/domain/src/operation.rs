@@ -29,3 +29,12 @@ pub struct Progress {
     pub message: Option<String>,
     pub at: UnixMicros,
 }
+
+impl Progress {
+    /// Nothing known yet but the time.
+    #[must_use]
+    pub fn none(at: UnixMicros) -> Self {
+        let step = String::new();
+        Self { step, percent: None, bytes_done: None, bytes_total: None, message: None, at }
+    }
+}
