@@ -58,10 +58,17 @@ impl HttpError {
     }
 }
 
-/// TLS errors hide inside I/O errors.
+/// TLS errors hide inside I/O errors, which may hide in each other.
 fn tls_error<'a>(error: &'a (dyn StdError + 'static)) -> Option<&'a rustls::Error> {
-    let inner = error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
-    inner.and_then(|it| it.downcast_ref()).or_else(|| error.downcast_ref())
+    const NESTED_MAX: usize = 8;
+    let mut error = error;
+    for _ in 0..NESTED_MAX {
+        if let Some(tls) = error.downcast_ref() {
+            return Some(tls);
+        }
+        error = error.downcast_ref::<std::io::Error>()?.get_ref()?;
+    }
+    None
 }
 
 impl From<ModificationDecodeError> for HttpError {

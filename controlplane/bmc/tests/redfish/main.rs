@@ -5,6 +5,7 @@
 
 mod emulator;
 mod service;
+mod tls;
 
 use std::net::TcpListener;
 use std::sync::Arc;
