@@ -16,14 +16,19 @@ use crate::harness::Region;
 enum May {
     User,
     Rack,
+    /// Agents, whatever they are there for.
     Agent,
+    /// Agents that take in an unknown machine.
+    Enlister,
+    /// Agents that take stock of a known one.
+    Commissioner,
     /// Whoever has a token.
     Known,
     /// Also without a token: the argument is the proof.
     Everybody,
 }
 
-use May::{Agent, Everybody, Known, Rack, User};
+use May::{Agent, Commissioner, Enlister, Everybody, Known, Rack, User};
 
 const POLICY: &[(&str, May)] = &[
     ("node", User),
@@ -72,8 +77,8 @@ const POLICY: &[(&str, May)] = &[
     ("rackRegister", Rack),
     ("rackReport", Rack),
     ("agentHello", Everybody),
-    ("agentEnlist", Agent),
-    ("agentCommissioned", Agent),
+    ("agentEnlist", Enlister),
+    ("agentCommissioned", Commissioner),
     ("agentProgress", Agent),
     ("agentFinished", Agent),
     ("systemReady", Everybody),
@@ -81,10 +86,13 @@ const POLICY: &[(&str, May)] = &[
     ("rackDeltas", Rack),
 ];
 
+const MACHINE: &str = "node-1";
+
 #[tokio::test]
 async fn every_field_knows_its_callers() {
     let region = Region::new().await;
-    region.machine("node-1", "52:54:00:77:00:10").await; // So that there is something to watch.
+    region.ephemeral().await;
+    region.machine(MACHINE, "52:54:00:77:00:10").await;
     let types = types(&region).await;
     let mut listed: BTreeMap<&str, May> = POLICY.iter().copied().collect();
     for (root, operation) in
@@ -102,12 +110,15 @@ async fn every_field_knows_its_callers() {
 
 async fn check_field(region: &Region, types: &Types, operation: &str, field: &Value, may: May) {
     let text = document(types, operation, field);
-    let agent = region.agent(None).await.0; // A session may end with its report: one a field.
+    // A session may end with its report: fresh ones for each field.
+    let enlister = region.agent(None).await.0;
+    let commissioner = commissioner(region).await;
     let callers = [
         (None, may == Everybody),
         (Some(&region.admin), matches!(may, User | Known | Everybody)),
         (Some(&region.rack), matches!(may, Rack | Known | Everybody)),
-        (Some(&agent), matches!(may, Agent | Known | Everybody)),
+        (Some(&enlister), matches!(may, Agent | Enlister | Known | Everybody)),
+        (Some(&commissioner), matches!(may, Agent | Commissioner | Known | Everybody)),
     ];
     for (caller, allowed) in callers {
         let got = outcome(&run(region, caller, &text).await);
@@ -118,6 +129,17 @@ async fn check_field(region: &Region, types: &Types, operation: &str, field: &Va
         };
         assert_eq!(got, want, "{text} as {caller:?}");
     }
+}
+
+/// An agent that takes stock of the one machine, which begins anew if it has ended.
+async fn commissioner(region: &Region) -> Actor {
+    const COMMISSION: &str = "mutation { machineCommission(id: \"node-1\") {
+        machine { id } userErrors { code } } }";
+    if region.state(MACHINE).await != "COMMISSIONING" {
+        region.done(&region.admin, COMMISSION, json!({})).await;
+    }
+    let id = region.of_machine(MACHINE, "id").await["id"].take();
+    region.agent(id.as_str()).await.0
 }
 
 async fn run(region: &Region, caller: Option<&Actor>, text: &str) -> Response {

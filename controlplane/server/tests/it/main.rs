@@ -1,0 +1,9 @@
+//! The region's HTTP side, over real sockets.
+
+mod assets;
+mod graphql;
+mod harness;
+mod images;
+mod setup;
+mod shutdown;
+mod websocket;
