@@ -179,7 +179,7 @@ impl NameArg {
     }
 }
 
-/// What these print goes to `ipmi_sim`, which takes a failed helper's words for its log.
+/// What these print goes to `ipmi_sim`.
 #[allow(clippy::print_stdout, reason = "this is the program's answer")]
 impl HelperArgs {
     fn chassis_control(&self) -> anyhow::Result<()> {

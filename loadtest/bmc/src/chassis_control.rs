@@ -1,7 +1,7 @@
 //! The program that OpenIPMI's `ipmi_sim` runs as its `chassis_control`.
 //!
-//! `<mc> get power|boot …` prints `name:value` lines; `<mc> set name value …` answers with silence.
-//! What goes wrong is printed, as the simulator logs what a failing helper wrote to stdout.
+//! `<mc> get power|boot …` prints `name:value` lines, `<mc> set name value …` nothing. A helper
+//! that fails makes the IPMI command fail.
 
 use crate::{BootEnabled, BootOverride, BootTarget, Machine, MachineError, PowerState};
 
