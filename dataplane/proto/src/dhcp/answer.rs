@@ -2,13 +2,15 @@
 
 use std::net::Ipv4Addr;
 
-use ironherd_snapshot::Lookup;
-use ironherd_wire::dhcp::{Encoder, Header, MessageType, Value, code};
+use ironherd_snapshot::{Lookup, Subnet};
+use ironherd_wire::dhcp::{Encoder, Header, MESSAGE_BYTES_MAX, MessageType, Value, code};
 
 use super::request::Request;
 use crate::boot::{BootFile, Client};
 
 const BROADCAST_FLAG: u16 = 0x8000;
+/// Longest client id that is echoed: one option's worth.
+const CLIENT_ID_BYTES_MAX: usize = 255;
 /// Encapsulated for iPXE: no proxyDHCP server will answer, so wait for none.
 const NO_PROXY_DHCP: [u8; 3] = [code::ipxe::NO_PROXY_DHCP, 1, 1];
 /// Encapsulated for PXE: bit 3 of discovery control, "just load the boot file", and End.
@@ -39,19 +41,25 @@ impl Answer<'_> {
         if self.boot.is_some() {
             header.siaddr = request.link.address;
         }
-        let mut encoder = Encoder::new(out, &header, message.reply_bytes_max());
         let tail = Tail::new(request, self.boot);
-        encoder.hold_back(tail.bytes());
-        encoder.option(code::MESSAGE_TYPE, &[self.kind as u8]);
-        encoder.address(code::SERVER_ID, request.server_id);
+        let mut encoder = start(request, &header, self.kind, &tail, out);
+        // The scarcest first: what comes late may not fit.
         if let Some(seconds) = self.lease_seconds {
-            write_lease(&mut encoder, request, seconds);
+            encoder.seconds(code::LEASE_SECONDS, seconds);
         }
-        if let Some(place) = self.subnet {
-            write_network(&mut encoder, request, place);
+        let place = self.subnet.and_then(|it| Some((it, request.subnet(it).ok()?)));
+        if let Some((_, subnet)) = place {
+            // Nobody can use an address without its mask, asked for or not.
+            encoder.address(code::SUBNET_MASK, subnet.cidr.netmask());
         }
         if let Some(boot) = self.boot {
             self.write_boot(&mut encoder, request, boot);
+        }
+        if let Some((place, subnet)) = place {
+            write_network(&mut encoder, request, subnet, hostname(request, place));
+        }
+        if let Some(seconds) = self.lease_seconds {
+            write_times(&mut encoder, request, seconds);
         }
         tail.write(encoder);
     }
@@ -87,17 +95,31 @@ pub(super) fn write_nak(request: &Request<'_>, text: &str, out: &mut Vec<u8>) {
         // Tells the relay to broadcast: the client's address is wrong (RFC 2131 §4.3.2).
         header.flags |= BROADCAST_FLAG;
     }
-    let mut encoder = Encoder::new(out, &header, request.message.reply_bytes_max());
     let tail = Tail::new(request, None);
-    encoder.hold_back(tail.bytes());
-    encoder.option(code::MESSAGE_TYPE, &[MessageType::Nak as u8]);
-    encoder.address(code::SERVER_ID, request.server_id);
+    let mut encoder = start(request, &header, MessageType::Nak, &tail, out);
     encoder.option(code::MESSAGE, text.as_bytes());
     tail.write(encoder);
 }
 
-fn write_lease(encoder: &mut Encoder<'_>, request: &Request<'_>, seconds: u32) {
-    encoder.seconds(code::LEASE_SECONDS, seconds);
+/// Starts a reply with what none can do without, and keeps room for its tail.
+fn start<'b>(
+    request: &Request<'_>,
+    header: &Header,
+    kind: MessageType,
+    tail: &Tail<'_, '_>,
+    out: &'b mut Vec<u8>,
+) -> Encoder<'b> {
+    // The relay takes its option out again before the client sees the reply.
+    let relay_bytes = tail.relay_agent.map_or(0, |it| it.echo_bytes());
+    let bytes_max = request.message.reply_bytes_max() + relay_bytes;
+    let mut encoder = Encoder::new(out, header, bytes_max.min(MESSAGE_BYTES_MAX));
+    encoder.option(code::MESSAGE_TYPE, &[kind as u8]);
+    encoder.address(code::SERVER_ID, request.server_id);
+    encoder.hold_back(tail.bytes());
+    encoder
+}
+
+fn write_times(encoder: &mut Encoder<'_>, request: &Request<'_>, seconds: u32) {
     if request.message.wants(code::RENEWAL_SECONDS) {
         encoder.seconds(code::RENEWAL_SECONDS, seconds / 2);
     }
@@ -106,11 +128,13 @@ fn write_lease(encoder: &mut Encoder<'_>, request: &Request<'_>, seconds: u32) {
     }
 }
 
-fn write_network(encoder: &mut Encoder<'_>, request: &Request<'_>, place: usize) {
-    let Ok(subnet) = request.subnet(place) else { return };
+fn write_network(
+    encoder: &mut Encoder<'_>,
+    request: &Request<'_>,
+    subnet: &Subnet,
+    hostname: Option<&str>,
+) {
     let wants = |code| request.message.wants(code);
-    // Nobody can use an address without its mask, asked for or not.
-    encoder.address(code::SUBNET_MASK, subnet.cidr.netmask());
     if let Some(gateway) = subnet.gateway.filter(|_| wants(code::ROUTER)) {
         encoder.address(code::ROUTER, gateway);
     }
@@ -131,7 +155,7 @@ fn write_network(encoder: &mut Encoder<'_>, request: &Request<'_>, place: usize)
     if let Some(domain) = domain.filter(|_| wants(code::DOMAIN)) {
         encoder.option(code::DOMAIN, domain.as_bytes());
     }
-    let hostname = hostname(request, place).filter(|it| !it.is_empty());
+    let hostname = hostname.filter(|it| !it.is_empty());
     if let Some(hostname) = hostname.filter(|_| wants(code::HOSTNAME)) {
         encoder.option(code::HOSTNAME, hostname.as_bytes());
     }
@@ -161,8 +185,11 @@ impl<'m, 'a> Tail<'m, 'a> {
         // over the next option, and older firmware reads on past the end.
         let boot_file = boot.map(|it| [it.name.as_bytes(), b"\0"].concat());
         let message = &request.message;
-        let relay_agent = message.option(code::RELAY_AGENT);
-        Self { client_id: message.option(code::CLIENT_ID), relay_agent, boot_file }
+        let relay_agent = message.option(code::RELAY_AGENT).filter(|_| request.is_relayed());
+        // An id in several pieces is nobody's, and would leave no room for what matters.
+        let whole = |it: &Value<'_, '_>| it.len() <= CLIENT_ID_BYTES_MAX;
+        let client_id = message.option(code::CLIENT_ID).filter(whole);
+        Self { client_id, relay_agent, boot_file }
     }
 
     fn bytes(&self) -> usize {
