@@ -27,6 +27,7 @@ use std::time::Duration;
 use ironherd_snapshot::Snapshot;
 use tokio::sync::{mpsc, watch};
 
+use crate::session::Session;
 use crate::transport::Region;
 
 /// Who the rack is and where its region is.
@@ -37,8 +38,6 @@ pub struct LinkConfig {
     pub token: Secret,
     pub name: String,
     pub version: String,
-    /// Where machines reach this rack, for people to read.
-    pub addresses: Vec<String>,
     /// Marks one run of the rack; grows with every start. Part of what makes reports idempotent.
     pub epoch: u64,
     /// The first wait after a failure; it doubles, with chance, up to `retry_max`.
@@ -54,6 +53,8 @@ pub struct Ends {
     /// The newest snapshot. It is sent again, unchanged, when one of its files has arrived.
     pub snapshots: watch::Sender<Option<Arc<Snapshot>>>,
     pub reports: mpsc::Receiver<Report>,
+    /// Where machines reach this rack, for people to read. A change is told at once.
+    pub addresses: watch::Receiver<Vec<String>>,
     pub store: Arc<dyn Store>,
 }
 
@@ -67,7 +68,8 @@ pub async fn run(config: LinkConfig, ends: Ends) -> Result<(), LinkError> {
     let (wanted, wanted_files) = watch::channel(Arc::default());
     let (arrived, arrivals) = mpsc::channel(64);
     let generations = ends.snapshots.subscribe();
-    let session = session::run(&config, &region, &ends.snapshots, ends.base, wanted, arrivals);
+    let session = Session { config: &config, region: &region, addresses: ends.addresses, arrivals };
+    let session = session.run(&ends.snapshots, ends.base, wanted);
     let fetch = fetch::run(&config, &region, &*ends.store, wanted_files, arrived);
     let report = report::run(&config, &region, ends.reports, generations);
     tokio::join!(session, fetch, report);

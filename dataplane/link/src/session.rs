@@ -1,3 +1,4 @@
+use std::convert::Infallible;
 use std::sync::Arc;
 
 use ironherd_snapshot::{BootFile, Snapshot};
@@ -18,83 +19,89 @@ struct Current<'a> {
     wanted: watch::Sender<Arc<Vec<BootFile>>>,
 }
 
-/// Keeps the snapshot fresh: registers, takes a first snapshot, then deltas; for ever.
-pub(crate) async fn run(
-    config: &LinkConfig,
-    region: &Region,
-    snapshots: &watch::Sender<Option<Arc<Snapshot>>>,
-    base: Option<Arc<Snapshot>>,
-    wanted: watch::Sender<Arc<Vec<BootFile>>>,
-    mut arrivals: mpsc::Receiver<String>,
-) {
-    let mut current = Current { snapshot: None, snapshots, wanted };
-    if let Some(base) = base {
-        current.publish(base); // Files that the last run did not get are fetched at once.
-    }
-    let mut backoff = Backoff::new(config.retry_first, config.retry_max);
-    let mut quiet = false;
-    loop {
-        let error = match follow(config, region, &mut current, &mut arrivals, &mut backoff).await {
-            Ok(never) => match never {},
-            Err(error) => error,
-        };
-        // One line an outage: it lasts for hours when it lasts.
-        if !std::mem::replace(&mut quiet, backoff.is_waiting()) {
-            tracing::warn!(id = "link.lost", %error, "the region is out of reach; the rack serves on");
+/// One rack's conversation with its region.
+pub(crate) struct Session<'a> {
+    pub(crate) config: &'a LinkConfig,
+    pub(crate) region: &'a Region,
+    pub(crate) addresses: watch::Receiver<Vec<String>>,
+    pub(crate) arrivals: mpsc::Receiver<String>,
+}
+
+impl Session<'_> {
+    /// Keeps the snapshot fresh: registers, takes a first snapshot, then deltas; for ever.
+    pub(crate) async fn run(
+        mut self,
+        snapshots: &watch::Sender<Option<Arc<Snapshot>>>,
+        base: Option<Arc<Snapshot>>,
+        wanted: watch::Sender<Arc<Vec<BootFile>>>,
+    ) {
+        let mut current = Current { snapshot: None, snapshots, wanted };
+        if let Some(base) = base {
+            current.publish(base); // Files that the last run did not get are fetched at once.
         }
-        let mut wait = std::pin::pin!(backoff.wait());
+        let mut backoff = Backoff::new(self.config.retry_first, self.config.retry_max);
+        let mut quiet = false;
         loop {
-            tokio::select! {
-                () = &mut wait => break,
-                Some(sha256) = arrivals.recv() => current.announce(&sha256),
+            let Err(error) = self.follow(&mut current, &mut backoff).await;
+            // One line an outage: it lasts for hours when it lasts.
+            if !std::mem::replace(&mut quiet, backoff.is_waiting()) {
+                tracing::warn!(id = "link.lost", %error, "out of reach of the region; serving on");
+            }
+            let mut wait = std::pin::pin!(backoff.wait());
+            loop {
+                tokio::select! {
+                    () = &mut wait => break,
+                    Some(sha256) = self.arrivals.recv() => current.announce(&sha256),
+                }
             }
         }
     }
-}
 
-async fn follow(
-    config: &LinkConfig,
-    region: &Region,
-    current: &mut Current<'_>,
-    arrivals: &mut mpsc::Receiver<String>,
-    backoff: &mut Backoff,
-) -> Result<std::convert::Infallible, LinkError> {
-    register(config, region).await?;
-    if current.snapshot.is_none() {
-        let data: SnapshotData = region.execute(RACK_SNAPSHOT, json!({})).await?;
-        current.publish(Arc::new(data.rack_snapshot.decode()?));
-    }
-    let after = current.snapshot.as_ref().map(|it| it.generation);
-    let mut deltas = Subscription::open(region, RACK_DELTAS, json!({ "after": after })).await?;
-    tracing::info!(id = "link.up", after, "the link to the region is up");
-    backoff.reset();
-    loop {
-        // `next` must not be dropped half-way, so arrivals are taken while the same call waits.
-        let mut next = std::pin::pin!(deltas.next::<DeltasData>());
-        let data = loop {
-            tokio::select! {
-                data = &mut next => break data?,
-                Some(sha256) = arrivals.recv() => current.announce(&sha256),
+    async fn follow(
+        &mut self,
+        current: &mut Current<'_>,
+        backoff: &mut Backoff,
+    ) -> Result<Infallible, LinkError> {
+        self.register().await?;
+        if current.snapshot.is_none() {
+            let data: SnapshotData = self.region.execute(RACK_SNAPSHOT, json!({})).await?;
+            current.publish(Arc::new(data.rack_snapshot.decode()?));
+        }
+        let after = current.snapshot.as_ref().map(|it| it.generation);
+        let variables = json!({ "after": after });
+        let mut deltas = Subscription::open(self.region, RACK_DELTAS, variables).await?;
+        tracing::info!(id = "link.up", after, "the link to the region is up");
+        backoff.reset();
+        loop {
+            // `next` must not be dropped half-way: the same call waits while others are served.
+            let mut next = std::pin::pin!(deltas.next::<DeltasData>());
+            let data = loop {
+                tokio::select! {
+                    data = &mut next => break data?,
+                    Some(sha256) = self.arrivals.recv() => current.announce(&sha256),
+                    Ok(()) = self.addresses.changed() => self.register().await?,
+                }
+            };
+            let delta = data.rack_deltas.decode()?;
+            let mut snapshot = current.snapshot.as_deref().cloned().unwrap_or_default();
+            if apply(&mut snapshot, delta) {
+                current.publish(Arc::new(snapshot));
             }
-        };
-        let delta = data.rack_deltas.decode()?;
-        let mut snapshot = current.snapshot.as_deref().cloned().unwrap_or_default();
-        if apply(&mut snapshot, delta) {
-            current.publish(Arc::new(snapshot));
         }
     }
-}
 
-async fn register(config: &LinkConfig, region: &Region) -> Result<(), LinkError> {
-    let input = json!({
-        "name": config.name,
-        "version": config.version,
-        "addresses": config.addresses,
-    });
-    let data: RegisterData = region.execute(RACK_REGISTER, json!({ "input": input })).await?;
-    match data.rack_register.user_errors.first() {
-        None => Ok(()),
-        Some(error) => Err(LinkError::Refused(format!("{}: {}", error.code, error.message))),
+    async fn register(&mut self) -> Result<(), LinkError> {
+        let input = json!({
+            "name": self.config.name,
+            "version": self.config.version,
+            "addresses": *self.addresses.borrow_and_update(),
+        });
+        let variables = json!({ "input": input });
+        let data: RegisterData = self.region.execute(RACK_REGISTER, variables).await?;
+        match data.rack_register.user_errors.first() {
+            None => Ok(()),
+            Some(error) => Err(LinkError::Refused(format!("{}: {}", error.code, error.message))),
+        }
     }
 }
 

@@ -67,6 +67,8 @@ pub(crate) struct Keeper {
     pub(crate) shared: Shared,
     pub(crate) cold: Arc<dyn ColdFiles>,
     pub(crate) waker: Waker,
+    /// The addresses that are served, for the region to know.
+    pub(crate) addresses: watch::Sender<Vec<String>>,
 }
 
 /// Interfaces come and go without a word to us.
@@ -132,6 +134,12 @@ impl Keeper {
         let Ok(view) = built.await else { return };
         set(&self.shared.metrics.snapshot_generation, view.index.snapshot().generation);
         set(&self.shared.metrics.files_arriving, view.catalog.arriving_count());
+        let addresses: Vec<String> = view.addresses();
+        self.addresses.send_if_modified(|told| {
+            let changed = *told != addresses;
+            *told = addresses;
+            changed
+        });
         self.shared.view.store(Arc::new(view));
         self.waker.wake();
     }

@@ -29,6 +29,7 @@ pub(crate) struct Metrics {
     pub(crate) gateway_refused: AtomicU64,
     pub(crate) gateway_unavailable: AtomicU64,
     pub(crate) ring_datagrams: AtomicU64,
+    /// Datagrams longer than a buffer, or without the interface they came in on.
     pub(crate) ring_malformed: AtomicU64,
     pub(crate) ring_starved: AtomicU64,
     pub(crate) ring_send_failures: AtomicU64,
@@ -67,7 +68,6 @@ impl Metrics {
 
     pub(crate) fn set_ring(&self, counters: RingCounters) {
         set(&self.ring_datagrams, counters.datagrams);
-        set(&self.ring_malformed, counters.datagrams_malformed);
         set(&self.ring_starved, counters.starved);
         set(&self.ring_send_failures, counters.send_failures);
         set(&self.ring_segmentation_refused, counters.segmentation_refused);

@@ -1,6 +1,7 @@
 use std::fs::File;
 use std::io;
 use std::net::Ipv4Addr;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -99,7 +100,7 @@ impl Rack {
         }
         host::prepare();
         let layout = Layout::new(&config.data_dir);
-        std::fs::create_dir_all(&layout.cache).map_err(RackError::file(&layout.cache))?;
+        make_folders(&config.data_dir, &layout.cache)?;
         let lock = lock(&layout.lock)?;
         let epoch = next_epoch(&layout.epoch)?;
         let snapshot = load_snapshot(&layout.snapshot).map(Arc::new);
@@ -200,9 +201,10 @@ impl Rack {
             Ok(())
         });
         let store = Arc::new(Cache::new(layout.cache.clone(), Arc::clone(&cold)));
-        let link = link_config(&config, &self.handle, beside.epoch);
+        let link = link_config(&config, beside.epoch);
         let waker = self.waker.clone();
-        let keeper = Keeper { config, layout, shared, cold, waker };
+        let (addresses, addresses_of_link) = watch::channel(self.handle.view.load().addresses());
+        let keeper = Keeper { config, layout, shared, cold, waker, addresses };
         self.tasks.spawn(async move {
             keeper.run(snapshots_of_link).await;
             Ok(())
@@ -210,7 +212,7 @@ impl Rack {
         let (base, reports) = (beside.snapshot, beside.from_shard);
         match link {
             Some(link) => {
-                let ends = Ends { base, snapshots, reports, store };
+                let ends = Ends { base, snapshots, reports, store, addresses: addresses_of_link };
                 self.tasks.spawn(async move { Ok(ironherd_link::run(link, ends).await?) });
             }
             None => {
@@ -244,6 +246,13 @@ struct Beside {
     compactions: mpsc::Receiver<Compaction>,
     commands: SyncSender<Command>,
     gateway_listener: Option<TcpListener>,
+}
+
+/// Makes the data folder, for nobody else to read: the snapshot holds the keys of boot tokens.
+fn make_folders(data_dir: &Path, cache: &Path) -> Result<(), RackError> {
+    std::fs::create_dir_all(cache).map_err(RackError::file(cache))?;
+    let owner_only = std::fs::Permissions::from_mode(0o700);
+    std::fs::set_permissions(data_dir, owner_only).map_err(RackError::file(data_dir))
 }
 
 /// Takes the data folder for this process, or says who else has it.
@@ -326,13 +335,12 @@ async fn start_shard(
     Ok((waker, ended))
 }
 
-fn link_config(config: &RackConfig, handle: &RackHandle, epoch: u64) -> Option<LinkConfig> {
+fn link_config(config: &RackConfig, epoch: u64) -> Option<LinkConfig> {
     Some(LinkConfig {
         region_url: config.region_url.clone()?,
         token: config.token.clone(),
         name: config.name.clone(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
-        addresses: handle.served().into_iter().map(|(_, address)| address.to_string()).collect(),
         epoch,
         retry_first: Duration::from_millis(200),
         retry_max: Duration::from_secs(10),

@@ -49,6 +49,11 @@ impl View {
         Self { index: Index::new(snapshot), catalog, links }
     }
 
+    /// Our address on each interface, as text.
+    pub(crate) fn addresses(&self) -> Vec<String> {
+        self.links.iter().map(|it| it.link.address.to_string()).collect()
+    }
+
     pub(crate) fn by_interface(&self, index: u32) -> Option<&Served> {
         self.links.iter().find(|it| it.link.index == index)
     }

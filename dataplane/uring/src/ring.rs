@@ -64,10 +64,8 @@ pub enum Done {
 /// What a ring has met since its start.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct RingCounters {
-    /// Datagrams that reached user space whole.
+    /// Datagrams that reached user space, cut off or whole.
     pub datagrams: u64,
-    /// Datagrams longer than a buffer, or without the interface they came in on.
-    pub datagrams_malformed: u64,
     /// Times that all receive buffers were in use.
     pub starved: u64,
     /// Sends that the kernel refused for good.

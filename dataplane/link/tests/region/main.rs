@@ -156,6 +156,15 @@ async fn reports_are_batched_numbered_and_repeated_until_acknowledged() {
 }
 
 #[tokio::test]
+async fn a_new_address_of_the_rack_is_told() {
+    let mut world = World::start(Script::default()).await;
+    world.snapshot_of(1).await;
+    world.until_registered(&["10.77.0.1"]).await;
+    world.addresses.send(vec!["10.77.0.1".to_owned(), "10.78.0.1".to_owned()]).unwrap();
+    world.until_registered(&["10.77.0.1", "10.78.0.1"]).await;
+}
+
+#[tokio::test]
 async fn a_region_that_is_away_is_waited_for() {
     let mut world =
         World::start_later(Script { snapshot: full(5, &[]), ..Script::default() }).await;

@@ -70,6 +70,7 @@ pub(crate) struct World {
     address: SocketAddr,
     snapshots: watch::Receiver<Option<Arc<Snapshot>>>,
     pub(crate) reports: mpsc::Sender<Report>,
+    pub(crate) addresses: watch::Sender<Vec<String>>,
     pub(crate) store: Arc<FolderStore>,
 }
 
@@ -119,13 +120,14 @@ impl World {
             token: Secret::new(TOKEN),
             name: "rack-1".to_owned(),
             version: "1".to_owned(),
-            addresses: vec!["10.77.0.1".to_owned()],
             epoch: 1_700_000_000_000_000,
             retry_first: Duration::from_millis(10),
             retry_max: Duration::from_millis(50),
         };
         let kept: Arc<FolderStore> = Arc::clone(&store);
-        let ends = Ends { base, snapshots: publish, reports: for_link, store: kept };
+        let (addresses, told) = watch::channel(vec!["10.77.0.1".to_owned()]);
+        let ends =
+            Ends { base, snapshots: publish, reports: for_link, store: kept, addresses: told };
         tokio::spawn(run(config, ends));
         let mut script = script;
         if script.snapshot.is_null() {
@@ -133,7 +135,7 @@ impl World {
         }
         let log = Log { report_failures: script.report_failures, ..Log::default() };
         let region = Region(Arc::new(Mutex::new((script, log))));
-        Self { region, address, snapshots, reports, store }
+        Self { region, address, snapshots, reports, store, addresses }
     }
 
     fn serve(&self, listener: TcpListener) {
@@ -162,6 +164,16 @@ impl World {
     pub(crate) async fn snapshot_again(&mut self) -> Arc<Snapshot> {
         timeout(PATIENCE, self.snapshots.changed()).await.expect("it comes in time").unwrap();
         self.snapshots.borrow().clone().unwrap()
+    }
+
+    /// Waits until the rack has registered with these addresses.
+    pub(crate) async fn until_registered(&self, addresses: &[&str]) {
+        let registered = async {
+            while self.log().registered["addresses"] != json!(addresses) {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        };
+        timeout(PATIENCE, registered).await.expect("the rack registers in time");
     }
 
     pub(crate) async fn until_kept(&self, sha256: &str) {
