@@ -14,15 +14,16 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use clap::Args;
+use serde_json::json;
 
 use crate::client::Client;
 use crate::lab::{self, Lab};
-use crate::output::Output;
+use crate::output::{self, Output};
 use crate::watch::Watch;
 
-pub(crate) use artefacts::Artefacts;
-pub(crate) use scenario::Plan;
-pub(crate) use server::Server;
+use artefacts::Artefacts;
+use scenario::Plan;
+use server::Server;
 
 #[derive(Args, Debug)]
 pub(crate) struct DemoArgs {
@@ -46,6 +47,21 @@ pub(crate) struct DemoArgs {
     agent: PathBuf,
 }
 
+#[derive(Args, Debug)]
+pub(crate) struct ImagesArgs {
+    /// The static agent, as `cargo xtask build` makes it.
+    #[arg(long, env = "IRONHERD_AGENT")]
+    agent: PathBuf,
+}
+
+/// Makes sure that both images are in the cache, and prints where.
+pub(crate) async fn images(args: &ImagesArgs, output: Output) -> anyhow::Result<()> {
+    let artefacts = Artefacts::ensure(&args.agent).await?;
+    let paths = json!({ "ephemeral": artefacts.ephemeral, "disk": artefacts.disk });
+    output::print_object(output, &[("ephemeral", "/ephemeral"), ("disk", "/disk")], &paths);
+    Ok(())
+}
+
 /// Runs the demo to its end, or until Ctrl-C.
 ///
 /// # Errors
@@ -60,7 +76,8 @@ pub(crate) async fn run(args: DemoArgs, output: Output) -> anyhow::Result<()> {
         std::fs::remove_dir_all(&dir).with_context(|| format!("cannot empty {}", dir.display()))?;
     }
     std::fs::create_dir_all(&dir)?;
-    let lab = Lab::up(&lab::LabSpec::new(&args.name, dir.join("lab"), args.machines.clone())).await?;
+    let lab =
+        Lab::up(&lab::LabSpec::new(&args.name, dir.join("lab"), args.machines.clone())).await?;
     let demo = Demo { args, dir, lab, artefacts, started };
     let outcome = tokio::select! {
         outcome = demo.drive(output) => outcome,
@@ -83,7 +100,8 @@ struct Demo {
 
 impl Demo {
     async fn drive(&self, output: Output) -> anyhow::Result<()> {
-        let server = Server::start(&self.dir.join("data"), &self.args.listen, self.lab.netns()).await?;
+        let server =
+            Server::start(&self.dir.join("data"), &self.args.listen, self.lab.netns()).await?;
         let client = Client::new(&server.url(), server.admin_token("demo").await?)?;
         lab::prepare_region(&client, &self.lab).await?;
         let image = self.artefacts.upload(&client, &server.token_file()).await?;
@@ -120,7 +138,10 @@ fn print_guide(server: &Server, dir: &std::path::Path, netns: &str) {
         "The lab stays up until Ctrl-C. Look around:".to_owned(),
         format!("  console     {url}/            (token: cat {})", token_file.display()),
         format!("  GraphiQL    {url}/graphiql"),
-        format!("  shell       export IRONHERD_URL={url} IRONHERD_TOKEN_FILE={}", token_file.display()),
+        format!(
+            "  shell       export IRONHERD_URL={url} IRONHERD_TOKEN_FILE={}",
+            token_file.display()
+        ),
         "              ironherd machine list".to_owned(),
         format!("  consoles    ironherd lab console --log NAME   (namespace {netns})"),
         format!("  server log  {}", dir.join("data/ironherd.log").display()),

@@ -12,7 +12,8 @@ pub(crate) enum LogFormat {
 
 /// `IRONHERD_LOG` sets what is logged (`info`, `debug`, `ironherd_rack=trace`, …).
 pub(crate) fn start(format: LogFormat, default: &str) {
-    let filter = EnvFilter::try_from_env("IRONHERD_LOG").unwrap_or_else(|_| EnvFilter::new(default));
+    let filter =
+        EnvFilter::try_from_env("IRONHERD_LOG").unwrap_or_else(|_| EnvFilter::new(default));
     let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     match format {
         LogFormat::Text => builder.with_target(false).init(),

@@ -221,9 +221,9 @@ pub(crate) async fn image_id(client: &Client, name: &str) -> anyhow::Result<Stri
     let images = all_pages(client, IMAGES, "images", json!({})).await?;
     let matches = |image: &&Value| image["id"] == name || image["name"] == name;
     let image = images.iter().rev().find(matches).and_then(|image| image["id"].as_str());
-    image.map(str::to_owned).with_context(|| {
-        format!("no image is called `{name}`; `ironherd image list` shows all")
-    })
+    image
+        .map(str::to_owned)
+        .with_context(|| format!("no image is called `{name}`; `ironherd image list` shows all"))
 }
 
 /// Sends one mutation; with `wait`, follows the operation it started to its end.
@@ -256,7 +256,9 @@ pub(crate) async fn wait_for(client: &Client, operation: &str) -> anyhow::Result
         match operation["state"].as_str() {
             Some("RUNNING") => tokio::time::sleep(Duration::from_millis(500)).await,
             Some("DONE") => return Ok(()),
-            _ => bail!("{}", operation["error"].as_str().unwrap_or("the operation did not end well")),
+            _ => {
+                bail!("{}", operation["error"].as_str().unwrap_or("the operation did not end well"))
+            }
         }
     }
 }

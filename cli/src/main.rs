@@ -89,6 +89,8 @@ enum Command {
 enum LabCommand {
     /// Takes machines from power-on to DEPLOYED, unattended, with a live view.
     Demo(demo::DemoArgs),
+    /// Builds the images that the demo deploys, unless they are there, and says where they are.
+    Images(demo::ImagesArgs),
     #[command(flatten)]
     Lab(lab::LabCommand),
 }
@@ -103,7 +105,8 @@ fn main() -> ExitCode {
     let arguments = Arguments::parse();
     // First, so that every TLS user finds the one crypto provider.
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
-    let serving = matches!(arguments.command, Command::Up(_) | Command::Region(_) | Command::Rack(_));
+    let serving =
+        matches!(arguments.command, Command::Up(_) | Command::Region(_) | Command::Rack(_));
     logs::start(arguments.log_format, if serving { "info" } else { "warn" });
     match dispatch(arguments) {
         Ok(()) => ExitCode::SUCCESS,
@@ -133,21 +136,23 @@ fn dispatch(arguments: Arguments) -> anyhow::Result<()> {
 #[allow(clippy::print_stdout, reason = "this is the program's answer")]
 async fn run(arguments: Arguments, config: &Config) -> anyhow::Result<()> {
     let output = arguments.output;
-    let client = || -> anyhow::Result<Client> {
-        let Some(file) = &arguments.token_file else {
-            Arguments::command().error(
+    let client =
+        || -> anyhow::Result<Client> {
+            let Some(file) = &arguments.token_file else {
+                Arguments::command().error(
                 clap::error::ErrorKind::MissingRequiredArgument,
                 "no API token: set IRONHERD_TOKEN_FILE (`ironherd admin create` makes a token)",
             ).exit();
+            };
+            Client::new(&arguments.url, Token::from_file(file)?)
         };
-        Client::new(&arguments.url, Token::from_file(file)?)
-    };
     match arguments.command {
         Command::Up(_) | Command::Region(_) | Command::Rack(_) => Ok(()),
         Command::Machine(command) => machine::run(&client()?, output, command).await,
         Command::Subnet(command) => subnet::run(&client()?, output, command).await,
         Command::Image(command) => image::run(client, output, command).await,
         Command::Lab(LabCommand::Demo(args)) => demo::run(args, output).await,
+        Command::Lab(LabCommand::Images(args)) => demo::images(&args, output).await,
         Command::Lab(LabCommand::Lab(command)) => {
             lab::run(command, client, &config.data_dir, output).await
         }

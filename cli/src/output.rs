@@ -52,7 +52,8 @@ fn cell(value: Option<&Value>) -> Cell {
         None | Some(Value::Null) => String::new(),
         Some(Value::String(text)) => text.clone(),
         Some(Value::Array(items)) => {
-            let items = items.iter().map(|item| item.as_str().map_or(item.to_string(), str::to_owned));
+            let items =
+                items.iter().map(|item| item.as_str().map_or(item.to_string(), str::to_owned));
             items.collect::<Vec<_>>().join(" ")
         }
         Some(other) => other.to_string(),

@@ -76,8 +76,9 @@ fn listen(address: &str) -> anyhow::Result<TcpListener> {
 /// Moves this thread, and so every later one, into a namespace that `ip netns add` made.
 fn enter_netns(name: &str) -> anyhow::Result<()> {
     let path = Path::new("/run/netns").join(name);
-    let file = File::open(&path)
-        .with_context(|| format!("no network namespace `{name}`; `ip netns add {name}` makes it"))?;
+    let file = File::open(&path).with_context(|| {
+        format!("no network namespace `{name}`; `ip netns add {name}` makes it")
+    })?;
     move_into_link_name_space(file.as_fd(), Some(LinkNameSpaceType::Network))
         .with_context(|| format!("cannot enter the network namespace `{name}` (needs root)"))
 }

@@ -16,7 +16,8 @@ const DISK_NAME: &str = "debian-12";
 /// Where built images stay from one run to the next.
 pub(crate) fn cache_dir() -> PathBuf {
     let home = std::env::var_os("HOME").map_or_else(|| PathBuf::from("/var/cache"), PathBuf::from);
-    let base = std::env::var_os("XDG_CACHE_HOME").map_or_else(|| home.join(".cache"), PathBuf::from);
+    let base =
+        std::env::var_os("XDG_CACHE_HOME").map_or_else(|| home.join(".cache"), PathBuf::from);
     base.join("ironherd")
 }
 

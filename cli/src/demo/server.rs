@@ -32,8 +32,7 @@ impl Server {
         command.args(["--listen", listen, "--netns", netns]);
         command.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log).kill_on_drop(true);
         let child = command.spawn().context("cannot start `ironherd up`")?;
-        let mut server =
-            Self { data_dir: data_dir.to_owned(), listen: listen.to_owned(), child };
+        let mut server = Self { data_dir: data_dir.to_owned(), listen: listen.to_owned(), child };
         server.wait_ready().await.with_context(|| format!("see {}", log_path.display()))?;
         Ok(server)
     }

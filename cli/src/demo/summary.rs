@@ -37,7 +37,8 @@ impl Summary {
     fn json(&self) -> Value {
         let machine = |report: &Report| {
             let stages = report.stages.iter();
-            let stages = stages.map(|(stage, took)| json!({ "stage": stage, "seconds": seconds(*took) }));
+            let stages =
+                stages.map(|(stage, took)| json!({ "stage": stage, "seconds": seconds(*took) }));
             json!({
                 "name": report.name,
                 "firmware": report.firmware,

@@ -35,7 +35,8 @@ impl View {
     pub(crate) fn start(machines: &[LabMachine], mut changes: watch::Receiver<Machines>) -> Self {
         let terminal = MultiProgress::new();
         let style = "{prefix:.bold} {bar:24.cyan/blue} {wide_msg} {elapsed_precise}";
-        let style = ProgressStyle::with_template(style).unwrap_or_else(|_| ProgressStyle::default_bar());
+        let style =
+            ProgressStyle::with_template(style).unwrap_or_else(|_| ProgressStyle::default_bar());
         let line = |machine: &LabMachine| {
             let bar = terminal.add(ProgressBar::new(100).with_style(style.clone()));
             bar.set_prefix(format!("{:<8}", machine.name));

@@ -75,8 +75,7 @@ impl Apt {
 
     /// The real package behind a meta package such as `linux-image-amd64`.
     pub(super) fn real_package(&self, meta: &str) -> anyhow::Result<String> {
-        let text =
-            tool::run(self.command("apt-cache").args(["show", "--no-all-versions", meta]))?;
+        let text = tool::run(self.command("apt-cache").args(["show", "--no-all-versions", meta]))?;
         let line = text.lines().find_map(|it| it.strip_prefix("Depends: "));
         let name = line.and_then(|it| it.split([' ', ',', '(']).next()).unwrap_or_default();
         if name.is_empty() {
@@ -136,10 +135,7 @@ mod tests {
         let source = Source { mirror: MIRROR, release: "bookworm", architecture: "amd64" };
         let lines = source.lines();
         assert_eq!(lines[0], "deb http://deb.debian.org/debian bookworm main");
-        assert_eq!(
-            lines[2],
-            "deb http://deb.debian.org/debian-security bookworm-security main"
-        );
+        assert_eq!(lines[2], "deb http://deb.debian.org/debian-security bookworm-security main");
         let source = Source { mirror: "http://m/debian", ..source };
         assert_eq!(source.lines()[2], "deb http://m/debian-security bookworm-security main");
     }

@@ -58,8 +58,7 @@ pub(crate) fn build_ephemeral(args: &EphemeralArgs) -> anyhow::Result<Manifest> 
     }
     let agent = fs::read(&args.agent)
         .with_context(|| format!("cannot read the agent {}", args.agent.display()))?;
-    fs::create_dir_all(&args.out)
-        .with_context(|| format!("cannot make {}", args.out.display()))?;
+    fs::create_dir_all(&args.out).with_context(|| format!("cannot make {}", args.out.display()))?;
     let work = args.out.join(".work");
     clear(&work)?;
     let mut steps = Steps::new();
@@ -76,8 +75,7 @@ fn build(
     steps: &mut Steps,
 ) -> anyhow::Result<Manifest> {
     let arch = args.arch.as_str();
-    let source =
-        Source { mirror: &args.mirror, release: &args.release, architecture: arch };
+    let source = Source { mirror: &args.mirror, release: &args.release, architecture: arch };
     steps.begin(format!("Package lists of {}", args.release));
     let archive = Apt::open(&work.join("apt"), &source)?;
 
@@ -111,7 +109,12 @@ fn build(
     }
 
     let mut files = vec![
-        built(&args.out, "vmlinuz", &format!("ephemeral/{arch}/vmlinuz"), ImageKind::EphemeralKernel)?,
+        built(
+            &args.out,
+            "vmlinuz",
+            &format!("ephemeral/{arch}/vmlinuz"),
+            ImageKind::EphemeralKernel,
+        )?,
         built(
             &args.out,
             "initrd.img",

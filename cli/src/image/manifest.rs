@@ -70,8 +70,7 @@ impl Manifest {
 
 /// SHA-256 in hex and length of a file.
 pub(super) fn digest(path: &Path) -> anyhow::Result<(String, u64)> {
-    let mut file =
-        File::open(path).with_context(|| format!("cannot read {}", path.display()))?;
+    let mut file = File::open(path).with_context(|| format!("cannot read {}", path.display()))?;
     let mut digest = Sha256::new();
     let mut buffer = vec![0; 1 << 20];
     let mut length = 0;

@@ -87,8 +87,8 @@ fn files(args: &UploadArgs) -> anyhow::Result<(PathBuf, Vec<BuiltFile>)> {
 fn described(path: &Path, architecture: &str) -> anyhow::Result<BuiltFile> {
     let (sha256, size_bytes) = manifest::digest(path)?;
     let mut magic = [0; 4];
-    let read = std::fs::File::open(path)
-        .and_then(|mut it| std::io::Read::read_exact(&mut it, &mut magic));
+    let read =
+        std::fs::File::open(path).and_then(|mut it| std::io::Read::read_exact(&mut it, &mut magic));
     let kind = match read {
         Ok(()) if magic == ZSTD_MAGIC => ImageKind::DiskZstd,
         _ => ImageKind::DiskRaw,

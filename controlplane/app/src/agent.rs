@@ -50,9 +50,9 @@ impl App {
         let Some(id) = session.machine else { return Ok(AgentNext::Continue) };
         transact!(self, actor, |work| {
             let found = machine::by_id_locked(&mut work.tx, id).await?;
-            let Some(it) = found.filter(|it| is_current(session, it)) else {
+            if !found.is_some_and(|it| is_current(session, &it)) {
                 return Ok(AgentNext::Stop);
-            };
+            }
             machine::touch(&mut work.tx, id, work.now).await?;
             let step: String = input.step.chars().take(64).collect();
             work.operation_step(id, &step).await?;
@@ -108,7 +108,8 @@ impl App {
                 work.operation_step(id, "first boot").await?;
                 // What the agent said last is over: the machine's own system has the word now.
                 let step = FIRST_BOOT.to_owned();
-                show(&mut work, id, &Progress { step, ..Progress::none(work.now) }).await?;
+                let progress = Progress { step, ..Progress::none(work.now) };
+                show(&mut work, id, &progress).await?;
             } else if event == Event::Finished {
                 work.operation_step(id, "power off").await?;
             }

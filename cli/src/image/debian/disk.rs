@@ -87,7 +87,11 @@ fn make_esp(root: &Path, work: &Path, esp: &Path) -> anyhow::Result<()> {
     fs::write(&config, ESP_GRUB_CONFIG)?;
     let shim = root.join("usr/lib/shim/shimx64.efi.signed");
     let grub = root.join("usr/lib/grub/x86_64-efi-signed/grubx64.efi.signed");
-    tool::run(tool::command("mmd").arg("-i").arg(esp).args(["::EFI", "::EFI/BOOT", "::EFI/debian"]))?;
+    tool::run(tool::command("mmd").arg("-i").arg(esp).args([
+        "::EFI",
+        "::EFI/BOOT",
+        "::EFI/debian",
+    ]))?;
     for (from, to) in [
         (&shim, "::EFI/BOOT/BOOTX64.EFI"),
         (&grub, "::EFI/BOOT/grubx64.efi"),
@@ -106,7 +110,9 @@ fn make_root(root: &Path, work: &Path, raw: &Path, bytes: u64) -> anyhow::Result
     let ext4 = work.join("root.ext4");
     File::create(&ext4)?.set_len(bytes)?;
     let mut mke2fs = tool::command("mke2fs");
-    mke2fs.env("MKE2FS_CONFIG", &config).args(["-q", "-F", "-t", "ext4", "-L", "rootfs", "-m", "1"]);
+    mke2fs
+        .env("MKE2FS_CONFIG", &config)
+        .args(["-q", "-F", "-t", "ext4", "-L", "rootfs", "-m", "1"]);
     mke2fs.args(["-E", "root_owner=0:0,lazy_itable_init=1,lazy_journal_init=1"]);
     tool::run(mke2fs.arg("-d").arg(root).arg(&ext4))?;
     copy_into(&ext4, raw, ROOT_START)

@@ -17,7 +17,7 @@ pub(super) const ARM64_NAME: &str = "grub-arm64.efi";
 const LOCAL: &str = "local-x64.efi";
 const LOCAL_CONFIG: &str = include_str!("local.cfg");
 const LOCAL_MODULES: &str = "part_gpt part_msdos fat search search_fs_file chain serial terminal \
-                             echo sleep normal configfile test halt";
+                             echo sleep normal configfile test minicmd halt";
 
 pub(super) fn build(userland: &Path, work: &Path, out: &Path) -> anyhow::Result<()> {
     for name in ["undionly.kpxe", "snponly.efi"] {

@@ -1,13 +1,11 @@
 //! The demo itself, as a user starts it: real firmware, real BMC protocols, a real Debian.
 
-#[path = "house/mod.rs"]
-#[allow(dead_code, reason = "each test file uses a part of the house")]
-mod house;
-
 use std::net::TcpListener;
 use std::process::Stdio;
 
 use serde_json::Value;
+
+use crate::house;
 
 #[test]
 fn machines_go_from_power_on_to_deployed_and_back() {

@@ -1,10 +1,6 @@
 //! Region and rack are killed with SIGKILL at every stage of a deployment; nothing is lost.
 
-#[path = "house/mod.rs"]
-#[allow(dead_code, reason = "each test file uses a part of the house")]
-mod house;
-
-use house::{Half, House};
+use crate::house::{self, Half, House};
 use serde_json::Value;
 
 /// Stages of a deployment in the order they come, and who dies when the stage is first seen.
@@ -49,15 +45,9 @@ fn machines_are_deployed_though_region_and_rack_are_killed() {
         return;
     }
     let mut house = House::build("crash", &["bios:ipmi"]);
-    let cache = house.say(house.command(&["image", "cache", "--output", "json"]));
-    let cache: Value = serde_json::from_str(&cache).expect("JSON");
-    let path = |key: &str| cache[key].as_str().expect("a path").to_owned();
-    house.say(house.command(&["image", "upload", &path("ephemeral")]));
-    house.say(house.command(&["image", "upload", &path("debian"), "--name", "debian"]));
-
-    let status: Value = serde_json::from_str(&house.lab(&["status", "--output", "json"])).expect("JSON");
-    let lab = &status["machines"].as_array().expect("machines")[0];
-    let (name, mac) = (lab["name"].as_str().expect("a name"), lab["mac"].as_str().expect("a MAC"));
+    house.upload_images();
+    let (name, mac) = house.lab_machines().remove(0);
+    let (name, mac) = (name.as_str(), mac.as_str());
     house.lab(&["power", name, "on"]);
     house.wait("found", || house.machine(mac).is_some_and(|it| it["power"]["state"] == "OFF"));
     let id = house.machine(mac).expect("found")["hostname"].as_str().expect("a name").to_owned();

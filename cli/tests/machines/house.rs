@@ -10,20 +10,22 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 
 /// Emulated machines on a busy host are slow; a limit is there to end a test, not to time it.
-pub const STAGE_MAX: Duration = Duration::from_secs(15 * 60);
+pub(crate) const STAGE_MAX: Duration = Duration::from_secs(15 * 60);
 const POLL: Duration = Duration::from_millis(300);
 
-pub fn ironherd() -> Command {
+pub(crate) fn ironherd() -> Command {
     Command::new(env!("CARGO_BIN_EXE_ironherd"))
 }
 
 /// Whether machines can be started here. Says loudly when not, and fails where CI must not skip.
-pub fn machines_can_run() -> bool {
+pub(crate) fn machines_can_run() -> bool {
     let root = is_root();
     let missing = [
         (!root).then_some("root"),
         (!Path::new("/usr/bin/qemu-system-x86_64").exists()).then_some("qemu-system-x86"),
-        std::env::var_os("IRONHERD_AGENT").is_none().then_some("IRONHERD_AGENT (cargo xtask build)"),
+        std::env::var_os("IRONHERD_AGENT")
+            .is_none()
+            .then_some("IRONHERD_AGENT (cargo xtask build)"),
     ];
     let missing: Vec<&str> = missing.into_iter().flatten().collect();
     if missing.is_empty() {
@@ -41,12 +43,12 @@ fn is_root() -> bool {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Half {
+pub(crate) enum Half {
     Region,
     Rack,
 }
 
-pub struct House {
+pub(crate) struct House {
     name: String,
     dir: tempfile::TempDir,
     listen: String,
@@ -56,7 +58,7 @@ pub struct House {
 
 impl House {
     /// A lab with these machines (off), a region and a rack that serve it, and an administrator.
-    pub fn build(name: &str, machines: &[&str]) -> Self {
+    pub(crate) fn build(name: &str, machines: &[&str]) -> Self {
         let dir = tempfile::tempdir().expect("a temporary folder");
         let free = TcpListener::bind("127.0.0.1:0").expect("a free port");
         let listen = free.local_addr().expect("its address").to_string();
@@ -77,7 +79,7 @@ impl House {
         house
     }
 
-    pub fn data_dir(&self) -> PathBuf {
+    pub(crate) fn data_dir(&self) -> PathBuf {
         self.dir.path().join("data")
     }
 
@@ -85,12 +87,12 @@ impl House {
         self.dir.path().join("token")
     }
 
-    pub fn netns_name(&self) -> String {
+    pub(crate) fn netns_name(&self) -> String {
         format!("ironherd-{}", self.name)
     }
 
     /// `ironherd` with this house's folder, address and token.
-    pub fn command(&self, arguments: &[&str]) -> Command {
+    pub(crate) fn command(&self, arguments: &[&str]) -> Command {
         let mut command = ironherd();
         command.args(arguments).arg("--data-dir").arg(self.data_dir());
         command.env("IRONHERD_URL", format!("http://{}", self.listen));
@@ -100,7 +102,7 @@ impl House {
 
     /// Runs a command that must succeed; answers its standard output.
     #[track_caller]
-    pub fn say(&self, mut command: Command) -> String {
+    pub(crate) fn say(&self, mut command: Command) -> String {
         let output = command.output().expect("ironherd starts");
         let errors = String::from_utf8_lossy(&output.stderr);
         assert!(output.status.success(), "{command:?} failed:\n{errors}\n{}", self.logs());
@@ -108,14 +110,14 @@ impl House {
     }
 
     #[track_caller]
-    pub fn lab(&self, arguments: &[&str]) -> String {
+    pub(crate) fn lab(&self, arguments: &[&str]) -> String {
         let mut all = vec!["lab"];
         all.extend(arguments);
         all.extend(["--name", &self.name]);
         self.say(self.command(&all))
     }
 
-    pub fn start(&mut self, half: Half) {
+    pub(crate) fn start(&mut self, half: Half) {
         let (word, log) = match half {
             Half::Region => ("region", "region.log"),
             Half::Rack => ("rack", "rack.log"),
@@ -140,7 +142,7 @@ impl House {
     }
 
     /// `kill -9`, and the process is gone.
-    pub fn kill(&mut self, half: Half) {
+    pub(crate) fn kill(&mut self, half: Half) {
         let child = match half {
             Half::Region => self.region.take(),
             Half::Rack => self.rack.take(),
@@ -150,20 +152,40 @@ impl House {
         child.wait().expect("it ends");
     }
 
+    /// Brings the boot image and the disk image (called `debian`) to the region.
+    pub(crate) fn upload_images(&self) {
+        let images = self.say(self.command(&["lab", "images", "--output", "json"]));
+        let images: Value = serde_json::from_str(&images).expect("JSON");
+        let path = |key: &str| images[key].as_str().expect("a path").to_owned();
+        self.say(self.command(&["image", "upload", &path("ephemeral")]));
+        self.say(self.command(&["image", "upload", &path("disk"), "--name", "debian"]));
+    }
+
+    /// Name and MAC of each machine of the lab.
+    pub(crate) fn lab_machines(&self) -> Vec<(String, String)> {
+        let status = self.lab(&["status", "--output", "json"]);
+        let status: Value = serde_json::from_str(&status).expect("JSON");
+        let text = |it: &Value, key: &str| it[key].as_str().expect("a text").to_owned();
+        let machines = status["machines"].as_array().expect("a list").iter();
+        machines.map(|it| (text(it, "name"), text(it, "mac"))).collect()
+    }
+
     /// All machines, as `ironherd machine list` tells.
-    pub fn machines(&self) -> Vec<Value> {
+    pub(crate) fn machines(&self) -> Vec<Value> {
         let command = self.command(&["machine", "list", "--output", "json"]);
         serde_json::from_str(&self.say(command)).expect("JSON")
     }
 
     /// The machine with this card, once the region knows it.
-    pub fn machine(&self, mac: &str) -> Option<Value> {
-        let has = |it: &Value| it["macAddresses"].as_array().is_some_and(|all| all.iter().any(|one| one == mac));
+    pub(crate) fn machine(&self, mac: &str) -> Option<Value> {
+        let has = |it: &Value| {
+            it["macAddresses"].as_array().is_some_and(|all| all.iter().any(|one| one == mac))
+        };
         self.machines().into_iter().find(has)
     }
 
     #[track_caller]
-    pub fn wait(&self, what: &str, condition: impl Fn() -> bool) {
+    pub(crate) fn wait(&self, what: &str, condition: impl Fn() -> bool) {
         let began = Instant::now();
         while !condition() {
             assert!(began.elapsed() < STAGE_MAX, "not reached: {what}\n{}", self.logs());
@@ -172,7 +194,7 @@ impl House {
     }
 
     /// The last lines of everything that logs, for a failed assertion.
-    pub fn logs(&self) -> String {
+    pub(crate) fn logs(&self) -> String {
         let mut text = String::new();
         for log in ["region.log", "rack.log"] {
             let lines = fs::read_to_string(self.dir.path().join(log)).unwrap_or_default();
