@@ -85,6 +85,12 @@ impl Progress {
         }
     }
 
+    /// Ends the heartbeats. The end of the task has been told, so nothing may follow it.
+    pub(crate) fn stop(&self) {
+        self.lock().stopped = true;
+        self.0.wake.notify_all();
+    }
+
     /// The name of the step that runs, for error texts.
     pub(crate) fn current_step(&self) -> String {
         self.lock().report.step.clone()
@@ -134,8 +140,7 @@ impl Heart {
 
 impl Drop for Heart {
     fn drop(&mut self) {
-        self.progress.lock().stopped = true;
-        self.progress.0.wake.notify_all();
+        self.progress.stop();
         if let Some(thread) = self.thread.take() {
             // A panicked heartbeat has said so on the console; the work goes on without it.
             let _ = thread.join();

@@ -110,15 +110,18 @@ fn task(
         }
         Err(TaskError::Ordered(next)) => Ok(next),
         Err(TaskError::SessionOver(reason)) => Err(format!("this session is over: {reason}")),
-        Err(error @ TaskError::Failed { .. }) => report_failure(gateway, &error.to_string()),
+        Err(error @ TaskError::Failed { .. }) => {
+            report_failure(gateway, progress, &error.to_string())
+        }
     }
 }
 
-fn report_failure(gateway: &Gateway, message: &str) -> Result<Next, String> {
+fn report_failure(gateway: &Gateway, progress: &Progress, message: &str) -> Result<Next, String> {
     say(&format!("failed: {message}"));
     let input = FinishedInput { success: false, message: Some(message) };
     let payload: AgentPayload =
         gateway.call(gateway::FINISHED, &input, PATIENCE).map_err(|it| it.to_string())?;
+    progress.stop();
     std::thread::sleep(LAST_WORDS);
     Ok(match payload.next {
         Some(Next::Reboot) => Next::Reboot,
