@@ -1,8 +1,8 @@
 use ironherd_domain::{
-    Event, Mac, MachineId, MachineState, OperationKind, PowerProtocol, PowerState, Refusal,
-    hostname,
+    Event, Mac, MachineId, MachineState, OperationKind, OperationState, PowerProtocol, PowerState,
+    Refusal, hostname,
 };
-use ironherd_store::{Machine, machine, reservation};
+use ironherd_store::{Machine, machine, operation, reservation};
 
 use crate::work::{Inner, Work, transact};
 use crate::{Actor, Answer, App, MachineCreate, MachineUpdate, PowerInput, address, power};
@@ -117,6 +117,10 @@ impl App {
             }
             for mac in &it.macs {
                 reservation::delete_of_mac(&mut work.tx, *mac).await?;
+            }
+            for running in operation::running(&mut work.tx, &[id]).await? {
+                let (ended, why) = (OperationState::Cancelled, Some("The machine was deleted."));
+                operation::finish(&mut work.tx, running.id, ended, why, work.now).await?;
             }
             machine::delete(&mut work.tx, &it).await?;
             work.event(Some(&it), "DELETED", "the region forgot it".to_owned());

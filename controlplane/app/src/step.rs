@@ -132,7 +132,14 @@ impl Work {
         let (state, error) = match step.event {
             // A release that begins takes over from a deployment that runs.
             Event::Release if step.from.in_progress() => (OperationState::Cancelled, Some(cause)),
-            _ if step.to.in_progress() => return Ok(()),
+            _ if step.to.in_progress() => {
+                for it in operation::running(&mut self.tx, &[machine.id]).await? {
+                    if it.kind != OperationKind::Power {
+                        operation::deadline(&mut self.tx, it.id, machine.deadline).await?;
+                    }
+                }
+                return Ok(());
+            }
             Event::Failed | Event::Expire => (OperationState::Failed, Some(cause)),
             Event::Finished | Event::SystemReady | Event::PoweredOff => {
                 (OperationState::Done, None)

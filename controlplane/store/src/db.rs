@@ -206,7 +206,8 @@ impl Db {
     async fn seed_lifecycle(&self) -> Result<(), StoreError> {
         const HAVE: &str = "SELECT from_state, event, to_state FROM lifecycle_step";
         const ADD: &str =
-            "INSERT INTO lifecycle_step (from_state, event, to_state) VALUES ($1, $2, $3)";
+            "INSERT INTO lifecycle_step (from_state, event, to_state) VALUES ($1, $2, $3)
+            ON CONFLICT (from_state, event) DO UPDATE SET to_state = excluded.to_state";
         let mut want: Vec<[String; 3]> = ironherd_domain::machine::STEPS
             .iter()
             .map(|it| [it.from.as_str(), it.event.as_str(), it.to.as_str()].map(str::to_owned))

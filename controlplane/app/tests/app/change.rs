@@ -126,3 +126,22 @@ async fn an_image_shared_by_two_names_keeps_its_bytes() {
         assert_eq!(region.app.image_file(&admin(), &two.sha256).await.unwrap(), None);
     }
 }
+
+#[tokio::test]
+async fn regions_on_one_postgres_learn_of_each_others_changes() {
+    for region in regions().await.into_iter().filter(|it| it.engine == "postgres") {
+        let other = open(&region.folder, &region.database, &region.clock).await;
+        let mut feed = other.changes(&admin(), None).await.unwrap();
+        let it = region.machine(CARD).await;
+        assert_eq!(feed.next().await.unwrap().machine, Some(it.id));
+        let mut changes = other.snapshot_changes();
+        changes.wait_for(|_| other.snapshot().machines.len() == 1).await.unwrap();
+        region
+            .app
+            .snapshot_changes()
+            .wait_for(|it| *it == other.snapshot().generation)
+            .await
+            .unwrap();
+        assert_eq!(region.app.snapshot(), other.snapshot());
+    }
+}

@@ -7,6 +7,10 @@ use ironherd_domain::{
 
 use crate::harness::{CARD, admin, code, redfish, regions};
 
+fn power_on() -> MachinePower {
+    MachinePower { action: PowerAction::On, boot_device: None }
+}
+
 fn create(hostname: Option<&str>, cards: &[&str]) -> MachineCreate {
     MachineCreate {
         hostname: hostname.map(str::to_owned),
@@ -109,6 +113,8 @@ async fn a_machine_in_use_is_deleted_by_force_only() {
         assert_eq!(code(region.app.machine_delete(&admin(), it.id, false).await), "MACHINE_IN_USE");
         region.app.machine_delete(&admin(), it.id, true).await.unwrap();
         assert!(region.app.machine(&admin(), it.id).await.unwrap().is_none());
+        let gone = region.app.machine_power(&admin(), it.id, power_on()).await;
+        assert_eq!(code(gone), "NOT_FOUND");
         let again = region.machine("52:54:00:77:00:12").await;
         assert_eq!(again.address, it.address, "its address is free");
     }

@@ -101,7 +101,7 @@ pub const STEPS: &[Step] = &[
     step(Broken, MarkFixed, Ready, &[]),
     step(Broken, FixedNew, New, &[]),
     step(Broken, FixedDeployed, Deployed, &[]),
-    step(Broken, Commission, Commissioning, BOOT),
+    step(Broken, Commission, Commissioning, &[DropOwner, DropDeployment, NewBoot, PowerCycle]),
     step(Broken, Release, Releasing, OFF),
 ];
 

@@ -68,12 +68,13 @@ async fn an_effect_is_held_until_its_lease_ends() {
 async fn a_later_command_replaces_what_waits_but_a_question_does_not() {
     for (_database, db) in both().await {
         let machine = a_machine(&db, 1).await;
-        let operation_id = Some(OperationId::new());
+        let operation = OperationId::new();
+        let operation_id = Some(operation);
         let on = Effect { operation_id, ..effect(machine, EffectKind::PowerOn) };
         assert!(queue(&db, &on).await.is_empty());
         assert!(queue(&db, &effect(machine, EffectKind::PowerQuery)).await.is_empty());
         let off = effect(machine, EffectKind::PowerOff);
-        assert_eq!(queue(&db, &off).await, [operation_id.unwrap()]);
+        assert_eq!(queue(&db, &off).await, [operation]);
         let claimed = claim(&db, NOW, 9).await;
         assert_eq!(claimed.iter().map(|it| it.id).collect::<Vec<_>>(), [off.id]);
     }

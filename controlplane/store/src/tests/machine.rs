@@ -119,11 +119,9 @@ async fn the_database_refuses_raw_changes_that_the_table_lacks() {
 #[tokio::test]
 async fn every_step_of_the_table_can_be_stored() {
     for (database, db) in both().await {
-        let mut number = 1;
-        for step in STEPS {
+        for (number, step) in (1..).zip(STEPS) {
             // A way from NEW to the state, then the step itself.
             let mut it = machine(number);
-            number += 1;
             add(&db, &mut it).await;
             for event in way(step.from).into_iter().chain([step.event]) {
                 it.state = next(it.state, event).unwrap().to;
