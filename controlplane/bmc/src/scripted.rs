@@ -19,7 +19,8 @@ pub struct ScriptedBmc {
     pub dead_button: bool,
     /// Takes the connection and never answers.
     pub hangs: bool,
-    /// What happened, in order: `login`, `refused`, `fault`, `hang`, `read`, `on`, `off`, `boot …`.
+    /// What happened, in order: `login`, `refused`, `fault`, `hang`, `read`, `on`, `off`,
+    /// `boot …`.
     pub log: Vec<String>,
 }
 
