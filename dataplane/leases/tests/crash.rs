@@ -183,7 +183,11 @@ impl Rack {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 64, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig {
+        cases: 64,
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    })]
 
     #[test]
     fn a_crash_at_any_byte_loses_no_promise(steps in prop::collection::vec(step(), 1..60)) {

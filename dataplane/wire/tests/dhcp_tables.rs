@@ -229,7 +229,11 @@ proptest! {
     /// What is written is read again, in whole, whatever its length.
     #[test]
     fn options_make_the_round_trip(
-        options in prop::collection::btree_map(1..255_u8, prop::collection::vec(any::<u8>(), 0..400), 0..4),
+        options in prop::collection::btree_map(
+            1..255_u8,
+            prop::collection::vec(any::<u8>(), 0..400),
+            0..4,
+        ),
         xid in any::<u32>(),
     ) {
         // Option 52 would turn `file` and `sname` into options.
