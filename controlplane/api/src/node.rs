@@ -15,6 +15,7 @@ use crate::{access, answer};
 /// An object with a global id.
 #[derive(Interface, Clone, Debug)]
 #[graphql(field(name = "id", ty = "ID", desc = "Global id."))]
+#[expect(clippy::large_enum_variant, reason = "made one at a time and answered at once")]
 pub(crate) enum Node {
     Machine(Machine),
     Subnet(Subnet),

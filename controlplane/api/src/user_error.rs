@@ -52,6 +52,7 @@ macro_rules! payload {
 
         #[doc = concat!("Why `", $mutation, "` can be refused.")]
         #[derive(async_graphql::Enum, Clone, Copy, Debug, PartialEq, Eq)]
+        #[allow(clippy::enum_variant_names, reason = "the names are the API's words")]
         pub(crate) enum $code {
             $( #[doc = $why] $( #[graphql($($as)*)] )? $reason, )+
         }

@@ -4,6 +4,7 @@ use std::net::TcpListener;
 use std::time::Duration;
 
 use axum::Router;
+use axum::serve::ListenerExt as _;
 use ironherd_app::{App, OpenError};
 use ironherd_bmc::{BmcPool, PoolConfig};
 use ironherd_workers::WorkersConfig;
@@ -98,6 +99,8 @@ async fn answer(
         // An error means that whoever could stop us is gone: that is a stop too.
         let _ = shutdown.wait_for(|stop| *stop).await;
     };
+    // Small answers and WebSocket messages must not wait for an ACK of the one before.
+    let socket = socket.tap_io(|io| drop(io.set_nodelay(true)));
     let serving = axum::serve(socket, router).with_graceful_shutdown(stopped(shutdown.clone()));
     let patience = async {
         stopped(shutdown).await;

@@ -23,9 +23,24 @@ pub(crate) struct Region {
 }
 
 impl Region {
+    /// A region on SQLite, which is enough for what does not depend on the engine.
     pub(crate) async fn new() -> Region {
+        Region::open(None).await
+    }
+
+    /// A region on each engine that is there.
+    pub(crate) async fn on_each_engine() -> Vec<Region> {
+        let mut regions = Vec::new();
+        for database in ironherd_store::testing::databases() {
+            let url = (database.engine == "postgres").then_some(database.url.as_str());
+            regions.push(Region::open(url).await);
+        }
+        regions
+    }
+
+    async fn open(url: Option<&str>) -> Region {
         let folder = tempfile::tempdir().expect("a folder");
-        let app = App::open(folder.path(), None).await.expect("the app opens");
+        let app = App::open(folder.path(), url).await.expect("the app opens");
         let admin = app.admin_create("tester").await.expect("an admin");
         let admin = app.actor(admin.text.expose()).await.expect("the admin's token is known");
         let rack = app.rack_token_ensure().await.expect("a rack token");

@@ -111,8 +111,13 @@ async fn system_ready(region: &Region, token: &str) -> Value {
 
 #[tokio::test]
 async fn a_machine_is_enlisted_deployed_and_given_back() {
-    let region = Region::new().await;
-    let id = ready(&region).await;
+    for region in Region::on_each_engine().await {
+        check_a_machine_is_enlisted_deployed_and_given_back(&region).await;
+    }
+}
+
+async fn check_a_machine_is_enlisted_deployed_and_given_back(region: &Region) {
+    let id = ready(region).await;
     let machine = region
         .of_machine(&id, "address power { protocol } actions firmware hardware { memoryBytes nics { macAddress } }")
         .await;
@@ -122,22 +127,22 @@ async fn a_machine_is_enlisted_deployed_and_given_back() {
     assert!(text(&machine["address"]).starts_with("192.0.2."));
     assert!(machine["actions"].as_array().expect("actions").contains(&json!("DEPLOY")));
 
-    act(&region, "machineAllocate", &id).await;
-    let started = deploy(&region, &id, "request-1").await;
+    act(region, "machineAllocate", &id).await;
+    let started = deploy(region, &id, "request-1").await;
     assert_eq!(started["machine"]["state"], "DEPLOYING");
     assert_eq!(started["machine"]["owner"], "tester");
     assert_eq!(started["machine"]["image"]["name"], "debian");
-    let again = deploy(&region, &id, "request-1").await;
+    let again = deploy(region, &id, "request-1").await;
     assert_eq!(again["operation"]["id"], started["operation"]["id"], "one request, one operation");
 
-    let token = write_image(&region, &id).await;
+    let token = write_image(region, &id).await;
     assert_eq!(region.state(&id).await, "DEPLOYING");
     region.intent(&id, "LOCAL").await;
     let waits = region.of_machine(&id, "waitReason deadline operation { kind }").await;
     assert!(text(&waits["waitReason"]).contains("installed system"), "{waits}");
     assert!(waits["deadline"].is_string() && waits["operation"]["kind"] == "DEPLOY");
-    assert_eq!(system_ready(&region, "forged").await, json!([{ "code": "TOKEN_INVALID" }]));
-    assert_eq!(system_ready(&region, &token).await, json!([]));
+    assert_eq!(system_ready(region, "forged").await, json!([{ "code": "TOKEN_INVALID" }]));
+    assert_eq!(system_ready(region, &token).await, json!([]));
     assert_eq!(region.state(&id).await, "DEPLOYED");
     region.intent(&id, "LOCAL").await;
     const OPERATION: &str = "query($id: ID!) { operation(id: $id) {
@@ -147,13 +152,13 @@ async fn a_machine_is_enlisted_deployed_and_given_back() {
     assert_eq!(operation["state"], "DONE");
     assert!(operation["finishedAt"].is_string());
 
-    act(&region, "machineRelease", &id).await;
+    act(region, "machineRelease", &id).await;
     assert_eq!(region.state(&id).await, "RELEASING");
     region.power_seen(&id, PowerState::Off).await;
     assert_eq!(region.state(&id).await, "DISK_ERASING");
     let (agent, task) = region.agent(Some(&id)).await;
     assert_eq!(task, "ERASE");
-    finish(&region, &agent, true).await;
+    finish(region, &agent, true).await;
     assert_eq!(region.state(&id).await, "RELEASING");
     region.power_seen(&id, PowerState::Off).await;
     let free = region.of_machine(&id, "state owner image { id } operation { id }").await;
@@ -162,11 +167,16 @@ async fn a_machine_is_enlisted_deployed_and_given_back() {
 
 #[tokio::test]
 async fn what_is_in_progress_can_be_aborted() {
-    let region = Region::new().await;
-    let id = ready(&region).await;
-    deploy(&region, &id, "request-1").await;
+    for region in Region::on_each_engine().await {
+        check_what_is_in_progress_can_be_aborted(&region).await;
+    }
+}
+
+async fn check_what_is_in_progress_can_be_aborted(region: &Region) {
+    let id = ready(region).await;
+    deploy(region, &id, "request-1").await;
     let (agent, _) = region.agent(Some(&id)).await;
-    act(&region, "machineAbort", &id).await;
+    act(region, "machineAbort", &id).await;
     assert_eq!(region.state(&id).await, "ALLOCATED");
     region.intent(&id, "POWER_OFF").await;
     // The agent learns at its next word that it is no longer wanted.
@@ -181,22 +191,27 @@ async fn what_is_in_progress_can_be_aborted() {
 
 #[tokio::test]
 async fn what_failed_can_be_tried_again_in_place() {
-    let region = Region::new().await;
-    let id = ready(&region).await;
-    deploy(&region, &id, "request-1").await;
+    for region in Region::on_each_engine().await {
+        check_what_failed_can_be_tried_again_in_place(&region).await;
+    }
+}
+
+async fn check_what_failed_can_be_tried_again_in_place(region: &Region) {
+    let id = ready(region).await;
+    deploy(region, &id, "request-1").await;
     let (agent, _) = region.agent(Some(&id)).await;
-    finish(&region, &agent, false).await;
+    finish(region, &agent, false).await;
     let failed = region.of_machine(&id, "state failure owner image { name } address").await;
     assert_eq!(failed["state"], "FAILED_DEPLOYMENT");
     assert!(text(&failed["failure"]).contains("It is what it is."));
-    act(&region, "machineRetry", &id).await;
+    act(region, "machineRetry", &id).await;
     let retried = region.of_machine(&id, "state owner image { name } address").await;
     assert_eq!(retried["state"], "DEPLOYING");
     for kept in ["owner", "image", "address"] {
         assert_eq!(retried[kept], failed[kept], "{kept} is kept");
     }
-    let token = write_image(&region, &id).await;
-    assert_eq!(system_ready(&region, &token).await, json!([]));
+    let token = write_image(region, &id).await;
+    assert_eq!(system_ready(region, &token).await, json!([]));
     assert_eq!(region.state(&id).await, "DEPLOYED");
 }
 

@@ -6,11 +6,16 @@ use crate::harness::{Region, text};
 
 #[tokio::test]
 async fn pages_put_together_are_the_list() {
+    for region in Region::on_each_engine().await {
+        check_pages_put_together_are_the_list(&region).await;
+    }
+}
+
+async fn check_pages_put_together_are_the_list(region: &Region) {
     const PAGE: &str = "query($after: String) { machines(first: 3, after: $after) {
         edges { cursor node { hostname } }
         nodes { hostname }
         pageInfo { hasNextPage hasPreviousPage startCursor endCursor } } }";
-    let region = Region::new().await;
     for number in 1..=7 {
         region.machine(&format!("node-{number}"), &format!("52:54:00:77:00:{number:02}")).await;
     }

@@ -149,16 +149,13 @@ async fn run(region: &Region, caller: Option<&Actor>, text: &str) -> Response {
 
 /// What became of a call: a code of access, or that it was let through. Our own faults fail.
 fn outcome(answer: &Response) -> &'static str {
-    for error in &answer.errors {
-        let code = error.extensions.as_ref().and_then(|it| it.get("code"));
-        let code = code.map(ToString::to_string).unwrap_or_default();
-        match code.trim_matches('"') {
-            "UNAUTHENTICATED" => return "UNAUTHENTICATED",
-            "FORBIDDEN" => return "FORBIDDEN",
-            _ => panic!("{error:?}"),
-        }
+    let Some(error) = answer.errors.first() else { return "allowed" };
+    let code = error.extensions.as_ref().and_then(|it| it.get("code"));
+    match code.map(ToString::to_string).unwrap_or_default().trim_matches('"') {
+        "UNAUTHENTICATED" => "UNAUTHENTICATED",
+        "FORBIDDEN" => "FORBIDDEN",
+        _ => panic!("{error:?}"),
     }
-    "allowed"
 }
 
 type Types = BTreeMap<String, Value>;

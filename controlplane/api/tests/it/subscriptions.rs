@@ -39,14 +39,19 @@ async fn next(stream: &mut (impl Stream<Item = Value> + Unpin)) -> Value {
 
 #[tokio::test]
 async fn machine_changes_resume_without_loss_or_repetition() {
-    let region = Region::new().await;
+    for region in Region::on_each_engine().await {
+        check_machine_changes_resume_without_loss_or_repetition(&region).await;
+    }
+}
+
+async fn check_machine_changes_resume_without_loss_or_repetition(region: &Region) {
     let id = region.machine("node-0", "52:54:00:77:00:10").await;
     for number in 1..=5 {
         let input = json!({ "id": id, "name": format!("node-{number}") });
         region.done(&region.admin, RENAME, input).await;
     }
     let mut whole = Vec::new();
-    let mut changes = watch(&region, &region.admin, CHANGES, json!(0));
+    let mut changes = watch(region, &region.admin, CHANGES, json!(0));
     while whole.len() < 6 {
         let change = next(&mut changes).await;
         assert_eq!(change["machineId"], id);
@@ -55,7 +60,7 @@ async fn machine_changes_resume_without_loss_or_repetition() {
     assert!(whole.is_sorted_by(|a, b| a < b), "{whole:?}");
     drop(changes);
     // Away, more happens, back again: the rest comes first, then what is new, each once.
-    let mut resumed = watch(&region, &region.admin, CHANGES, json!(whole[2]));
+    let mut resumed = watch(region, &region.admin, CHANGES, json!(whole[2]));
     region.done(&region.admin, RENAME, json!({ "id": id, "name": "node-6" })).await;
     for want in &whole[3..] {
         assert_eq!(next(&mut resumed).await["sequence"], *want);
@@ -95,13 +100,18 @@ async fn a_deleted_machine_is_told_as_null() {
 
 #[tokio::test]
 async fn rack_deltas_begin_whole_and_go_on_with_what_changed() {
+    for region in Region::on_each_engine().await {
+        check_rack_deltas_begin_whole_and_go_on_with_what_changed(&region).await;
+    }
+}
+
+async fn check_rack_deltas_begin_whole_and_go_on_with_what_changed(region: &Region) {
     const SUBNET: &str = "mutation { subnetCreate(input: { cidr: \"192.0.2.0/24\" }) {
         subnet { id } userErrors { code } } }";
-    let region = Region::new().await;
     let id = region.machine("node-0", "52:54:00:77:00:10").await;
     region.machine("node-9", "52:54:00:77:00:19").await;
     region.snapshot(|it| it["machines"].as_array().is_some_and(|it| it.len() == 2)).await;
-    let mut deltas = watch(&region, &region.rack, DELTAS, Value::Null);
+    let mut deltas = watch(region, &region.rack, DELTAS, Value::Null);
     let whole = next(&mut deltas).await;
     assert_eq!(whole["machinesRemoved"], json!(["*"]));
     assert_eq!(whole["machinesChanged"].as_array().map(Vec::len), Some(2));
@@ -117,11 +127,11 @@ async fn rack_deltas_begin_whole_and_go_on_with_what_changed() {
     region.done(&region.admin, SUBNET, json!({})).await;
     let last = delta["generation"].as_i64();
     region.snapshot(|it| last < it["generation"].as_i64()).await;
-    let mut resumed = watch(&region, &region.rack, DELTAS, json!(last));
+    let mut resumed = watch(region, &region.rack, DELTAS, json!(last));
     let missed = next(&mut resumed).await;
     assert_eq!(missed["subnets"], json!([{ "cidr": "192.0.2.0/24" }]));
     assert_eq!((&missed["machinesChanged"], &missed["machinesRemoved"]), (&json!([]), &json!([])));
 
-    let mut stranger = watch(&region, &region.rack, DELTAS, json!(1_000_000));
+    let mut stranger = watch(region, &region.rack, DELTAS, json!(1_000_000));
     assert_eq!(next(&mut stranger).await["machinesRemoved"], json!(["*"]));
 }

@@ -18,7 +18,7 @@ pub(crate) struct Region {
     pub(crate) admin: String,
     pub(crate) rack: String,
     client: Client,
-    _stop: watch::Sender<bool>,
+    pub(crate) stop: watch::Sender<bool>,
     _folder: TempDir,
 }
 
@@ -34,7 +34,7 @@ impl Region {
         let router = ironherd_region::router(app, stopping);
         tokio::spawn(async move { axum::serve(socket, router).await });
         let client = client();
-        Region { address, admin, rack, client, _stop: stop, _folder: folder }
+        Region { address, admin, rack, client, stop, _folder: folder }
     }
 
     pub(crate) fn request(&self, method: Method, path: &str) -> RequestBuilder {

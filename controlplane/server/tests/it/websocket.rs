@@ -65,9 +65,9 @@ impl Client {
     /// The code with which the server closes.
     async fn closed(&mut self) -> u16 {
         loop {
-            match self.0.next().await.expect("a close frame").expect("a message") {
-                Message::Close(frame) => return frame.expect("a code").code.into(),
-                _ => {}
+            let message = self.0.next().await.expect("a close frame").expect("a message");
+            if let Message::Close(frame) = message {
+                return frame.expect("a code").code.into();
             }
         }
     }
@@ -174,4 +174,13 @@ async fn a_rack_gets_deltas_and_nothing_else() {
     client.subscribe("c", CHANGES, json!({})).await;
     let refused = client.next().await;
     assert!(refused.to_string().contains("FORBIDDEN"), "{refused}");
+}
+
+#[tokio::test]
+async fn a_stopping_region_says_goodbye() {
+    let region = Region::new().await;
+    let mut client = Client::login(&region, &region.admin).await;
+    client.subscribe("a", CHANGES, json!({})).await;
+    region.stop.send_replace(true);
+    assert_eq!(client.closed().await, 1012);
 }
