@@ -1,6 +1,6 @@
 //! The schema, put together.
 
-use async_graphql::{MergedObject, MergedSubscription, SchemaBuilder};
+use async_graphql::{MergedObject, MergedSubscription, SDLExportOptions, SchemaBuilder};
 use ironherd_app::App;
 
 use crate::agent::{AgentMutation, AgentQuery};
@@ -68,7 +68,7 @@ pub fn schema(app: App) -> Schema {
 /// The schema as text, as it is committed beside this crate.
 #[must_use]
 pub fn sdl() -> String {
-    builder().finish().sdl()
+    builder().finish().sdl_with_options(SDLExportOptions::new().use_space_ident())
 }
 
 /// The schema without a region's state: enough to look at it, and to check documents against it.

@@ -81,8 +81,8 @@ impl MachineMutation {
         answer::mutation(answer.await, |it| MachineAllocatePayload::done(Machine(it)))
     }
 
-    /// Writes an image to the machine's disk and starts it. The operation is done once the installed
-    /// system itself has reported in.
+    /// Writes an image to the machine's disk and starts it. The operation is done once the
+    /// installed system itself has reported in.
     async fn machine_deploy(
         &self,
         ctx: &Context<'_>,

@@ -29,7 +29,8 @@ async fn an_overlapping_subnet_is_refused() {
 #[tokio::test]
 async fn an_unknown_machine_is_not_found() {
     const DEPLOY: &str = "mutation($id: ID!, $input: MachineDeployInput!) {
-        machineDeploy(id: $id, input: $input) { machine { id } userErrors { code field message } } }";
+        machineDeploy(id: $id, input: $input) {
+            machine { id } userErrors { code field message } } }";
     let region = Region::new().await;
     let image = region.image().await;
     let gone = "TWFjaGluZTowMTkzNWQ3Yy0wMDAwLTcwMDAtODAwMC0wMDAwMDAwMDAwMDA=";
@@ -46,7 +47,8 @@ async fn an_unknown_machine_is_not_found() {
 #[tokio::test]
 async fn an_unknown_image_is_told_at_its_own_field() {
     const DEPLOY: &str = "mutation($id: ID!, $input: MachineDeployInput!) {
-        machineDeploy(id: $id, input: $input) { machine { id } userErrors { code field message } } }";
+        machineDeploy(id: $id, input: $input) {
+            machine { id } userErrors { code field message } } }";
     let region = Region::new().await;
     let id = region.machine("node-1", "52:54:00:77:00:10").await;
     let input = json!({ "id": id, "input": { "imageId": "SW1hZ2U6MQ==" } });

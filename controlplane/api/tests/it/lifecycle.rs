@@ -77,8 +77,9 @@ async fn deploy(region: &Region, id: &str, request_id: &str) -> Value {
     let images = region.ask(&region.admin, IMAGES, json!({})).await;
     let images = images["images"]["nodes"].as_array().expect("nodes").clone();
     let image = images.iter().find(|it| it["kind"] == "DISK_RAW").expect("a disk image");
-    let input = json!({ "id": id, "input": { "imageId": image["id"], "requestId": request_id,
-        "sshKeys": ["ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJ0ZcN0N0N0N0N0N0N0N0N0N0N0N0N0N0N0N0N0N me"] } });
+    let key = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJ0ZcN0N0N0N0N0N0N0N0N0N0N0N0N0N0N0N0N0N me";
+    let input = json!({ "id": id, "input": {
+        "imageId": image["id"], "requestId": request_id, "sshKeys": [key] } });
     region.done(&region.admin, DEPLOY, input).await
 }
 
@@ -118,9 +119,9 @@ async fn a_machine_is_enlisted_deployed_and_given_back() {
 
 async fn check_a_machine_is_enlisted_deployed_and_given_back(region: &Region) {
     let id = ready(region).await;
-    let machine = region
-        .of_machine(&id, "address power { protocol } actions firmware hardware { memoryBytes nics { macAddress } }")
-        .await;
+    let fields = "address power { protocol } actions firmware
+        hardware { memoryBytes nics { macAddress } }";
+    let machine = region.of_machine(&id, fields).await;
     assert_eq!(machine["power"]["protocol"], "REDFISH");
     assert_eq!(machine["firmware"], "UEFI");
     assert_eq!(machine["hardware"]["memoryBytes"], 8_589_934_592_i64);
