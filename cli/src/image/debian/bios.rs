@@ -90,7 +90,7 @@ mod tests {
         patch_boot(&mut boot, 2048).unwrap();
         assert_eq!(boot[KERNEL_SECTOR..KERNEL_SECTOR + 8], 2048_u64.to_le_bytes());
         assert_eq!(boot[DRIVE_CHECK..DRIVE_CHECK + 2], [0x90, 0x90]);
-        assert!(patch_boot(&mut vec![0; 100], 2048).is_err());
+        assert!(patch_boot(&mut [0; 100], 2048).is_err());
     }
 
     #[test]
@@ -100,6 +100,6 @@ mod tests {
         core[BLOCK_LIST + 8] = 3;
         patch_core(&mut core, 2049).unwrap();
         assert_eq!(core[BLOCK_LIST..BLOCK_LIST + 8], 2049_u64.to_le_bytes());
-        assert!(patch_core(&mut vec![0; 9], 1).is_err());
+        assert!(patch_core(&mut [0; 9], 1).is_err());
     }
 }

@@ -5,14 +5,14 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail};
 
-use super::DebianArgs;
+use super::{DebianArgs, Kernel};
 use crate::image::apt::{self, Source};
 use crate::image::steps::Steps;
 use crate::image::tool;
 
 const PACKAGES: &str = "systemd-sysv,systemd-resolved,systemd-timesyncd,udev,dbus,netbase,iproute2,\
 iputils-ping,openssh-server,cloud-init,cloud-guest-utils,sudo,kmod,initramfs-tools,fdisk,e2fsprogs,\
-dosfstools,ca-certificates,less,vim-tiny,grub-cloud-amd64,grub-efi-amd64-signed,shim-signed";
+dosfstools,ca-certificates,less,vim-tiny,zstd,grub-cloud-amd64,grub-efi-amd64-signed,shim-signed";
 
 /// What the package manager leaves out of the image.
 const LEFT_OUT: [&str; 4] = [
@@ -24,8 +24,15 @@ const LEFT_OUT: [&str; 4] = [
 
 /// Files that are there before the packages, so that their scripts act on them.
 const BEFORE: &[(&str, &str)] = &[
-    ("etc/initramfs-tools/conf.d/ironherd", "RESUME=none\n"),
+    ("etc/initramfs-tools/conf.d/ironherd", "RESUME=none\nCOMPRESS=zstd\n"),
     ("etc/default/grub.d/90-ironherd.cfg", include_str!("grub-default.cfg")),
+];
+
+/// The same for the cloud kernel: it only ever meets these disks, and an initial RAM disk of a
+/// third of the size starts seconds earlier.
+const BEFORE_CLOUD: &[(&str, &str)] = &[
+    ("etc/initramfs-tools/conf.d/ironherd-cloud", "MODULES=list\n"),
+    ("etc/initramfs-tools/modules", include_str!("cloud-modules")),
 ];
 
 /// Files that come after the packages.
@@ -46,6 +53,8 @@ const TIMER: &str = "[Timer]\nPersistent=false\n";
 const WAIT_ONLINE: &str = "[Service]\nExecStart=\n\
 ExecStart=/lib/systemd/systemd-networkd-wait-online --any --timeout=60\n";
 
+const GRUB_MENU: &str = include_str!("grub.cfg");
+
 const SERVICES_ON: [&str; 2] = ["systemd-networkd.service", "systemd-resolved.service"];
 /// Work at boot that a fresh single-root system has no use for.
 const SERVICES_OFF: [&str; 3] =
@@ -53,11 +62,13 @@ const SERVICES_OFF: [&str; 3] =
 
 /// Everything that decides what the tree looks like.
 pub(super) const RECIPE: &[&str] = &[
-    "tree 1",
+    "tree 2",
     PACKAGES,
     LEFT_OUT[0],
     BEFORE[0].1,
     BEFORE[1].1,
+    BEFORE_CLOUD[1].1,
+    GRUB_MENU,
     AFTER[0].1,
     AFTER[1].1,
     AFTER[4].1,
@@ -75,6 +86,9 @@ pub(super) fn build(args: &DebianArgs, work: &Path, steps: &mut Steps) -> anyhow
     }
     let before = work.join("before");
     write_files(&before, BEFORE)?;
+    if args.kernel == Kernel::Cloud {
+        write_files(&before, BEFORE_CLOUD)?;
+    }
     let root = work.join("root");
     steps.begin(format!("Installing Debian {} (takes minutes)", args.release));
     bootstrap(args, &before, &root)?;
@@ -96,6 +110,8 @@ fn bootstrap(args: &DebianArgs, before: &Path, root: &Path) -> anyhow::Result<()
     mmdebstrap.arg("--aptopt=Acquire::Languages \"none\"");
     // The image is thrown away if anything fails, so nothing needs to be safe on the disk yet.
     mmdebstrap.arg("--dpkgopt=force-unsafe-io");
+    // Settings that were there first stay.
+    mmdebstrap.arg("--dpkgopt=force-confold");
     mmdebstrap.args(LEFT_OUT.map(|it| format!("--dpkgopt={it}")));
     let quoted = before.display().to_string().replace('\'', "'\\''");
     mmdebstrap.arg(format!("--setup-hook=cp -a '{quoted}/.' \"$1\""));
@@ -158,7 +174,7 @@ fn write_grub_menu(root: &Path) -> anyhow::Result<()> {
     let mut versions = fs::read_dir(root.join("lib/modules"))?;
     let version = versions.next().context("the image has no kernel")??.file_name();
     let version = version.to_string_lossy();
-    let text = include_str!("grub.cfg").replace("@VERSION@", &version);
+    let text = GRUB_MENU.replace("@VERSION@", &version);
     fs::create_dir_all(root.join("boot/grub"))?;
     fs::write(root.join("boot/grub/grub.cfg"), text)?;
     Ok(())
