@@ -5,7 +5,6 @@ use std::path::Path;
 
 use anyhow::{Context as _, bail};
 use serde::Deserialize;
-use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 /// A bearer token. Its `Debug` form never shows the text.
@@ -103,16 +102,6 @@ impl Client {
             bail!(ApiError::Refused(refused));
         }
         Ok(data)
-    }
-
-    /// Like [`Self::run`], decoded.
-    pub(crate) async fn ask<T: DeserializeOwned>(
-        &self,
-        document: &str,
-        variables: Value,
-    ) -> anyhow::Result<T> {
-        let data = self.run(document, variables).await?;
-        serde_json::from_value(data).context("the region's answer has another shape than asked for")
     }
 }
 

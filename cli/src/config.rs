@@ -174,7 +174,9 @@ mod tests {
 
     #[test]
     fn the_environment_lies_over_the_file_and_unknown_keys_are_refused() {
-        let rows: [(&str, &[(&str, &str)], Result<u16, &str>); 6] = [
+        type Row =
+            (&'static str, &'static [(&'static str, &'static str)], Result<u16, &'static str>);
+        let rows: [Row; 6] = [
             ("", &[], Ok(67)),
             ("[rack]\ndhcp_port = 1067", &[], Ok(1067)),
             ("[rack]\ndhcp_port = 1067", &[("IRONHERD__RACK__DHCP_PORT", "2067")], Ok(2067)),

@@ -36,7 +36,7 @@ pub(crate) struct DemoArgs {
     /// Name of the lab and of its network namespace.
     #[arg(long, default_value = "demo")]
     name: String,
-    /// Folder for this run's state; emptied at the start. Default: a folder of its own in the cache.
+    /// Folder for this run's state, emptied at the start [default: one in the cache].
     #[arg(long)]
     dir: Option<PathBuf>,
     /// Address of the API and the console.

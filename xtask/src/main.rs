@@ -6,6 +6,8 @@ mod packages;
 mod run;
 mod tidy;
 
+use std::process::ExitCode;
+
 use clap::{Parser, Subcommand};
 
 /// The project's own tasks.
@@ -51,9 +53,19 @@ enum Task {
     Bench { name: String },
 }
 
-fn main() -> anyhow::Result<()> {
+fn main() -> ExitCode {
+    match perform(Arguments::parse().task) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn perform(task: Task) -> anyhow::Result<()> {
     std::env::set_current_dir(build::root())?;
-    match Arguments::parse().task {
+    match task {
         Task::Demo { once, output, rest } => ci::demo(once, &output, &rest),
         Task::Test { quick, rest } => ci::test(quick, &rest),
         Task::Ci => ci::ci(),

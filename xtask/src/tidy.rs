@@ -18,7 +18,7 @@ const LINE_CHARS_MAX: usize = 100;
 const ARROWS: &[(&str, &[&str])] = &[
     ("ironherd-wire", &[]),
     ("ironherd-snapshot", &[]),
-    ("ironherd-leases", &[]),
+    ("ironherd-leases", &["snapshot"]),
     ("ironherd-proto", &["wire", "snapshot", "leases"]),
     ("ironherd-uring", &[]),
     ("ironherd-link", &["snapshot"]),

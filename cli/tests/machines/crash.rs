@@ -3,8 +3,10 @@
 use crate::house::{self, Half, House};
 use serde_json::Value;
 
+type Kill = (&'static str, fn(&Value) -> bool, Half);
+
 /// Stages of a deployment in the order they come, and who dies when the stage is first seen.
-const KILLS: &[(&str, fn(&Value) -> bool, Half)] = &[
+const KILLS: &[Kill] = &[
     ("power on asked", |it| it["state"] == "DEPLOYING", Half::Region),
     ("firmware speaks DHCP", |it| reached(it, "DHCP"), Half::Rack),
     ("the script was served", |it| reached(it, "SCRIPT"), Half::Region),

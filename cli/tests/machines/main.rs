@@ -3,3 +3,4 @@
 mod crash;
 mod demo;
 mod house;
+mod lab;

@@ -83,7 +83,17 @@ pub(crate) fn check(input: &PowerInput) -> Result<(), Refusal> {
     }
 }
 
+/// Behind `#` stands how far a certificate is trusted (`#insecure`, `#sha256=…`), which the BMC
+/// driver reads.
 fn is_url(text: &str) -> bool {
+    let (text, trust) = text.split_once('#').map_or((text, None), |(url, it)| (url, Some(it)));
+    let pinned = |it: &str| {
+        let digest = it.strip_prefix("sha256=");
+        digest.is_some_and(|it| it.len() == 64 && it.bytes().all(|it| it.is_ascii_hexdigit()))
+    };
+    if trust.is_some_and(|it| it != "insecure" && !pinned(it)) {
+        return false;
+    }
     let rest = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"));
     rest.is_some_and(|it| {
         let host = it.trim_end_matches('/');
@@ -113,6 +123,9 @@ mod tests {
             (PowerProtocol::Redfish, "https://10.0.0.7", true),
             (PowerProtocol::Redfish, "http://127.0.0.1:8000/", true),
             (PowerProtocol::Redfish, "https://[fd00::7]", true),
+            (PowerProtocol::Redfish, "https://10.0.0.7#insecure", true),
+            (PowerProtocol::Redfish, "https://10.0.0.7#sha256=00", false),
+            (PowerProtocol::Redfish, "https://10.0.0.7#trustme", false),
             (PowerProtocol::Redfish, "10.0.0.7", false),
             (PowerProtocol::Redfish, "https://root:calvin@10.0.0.7", false),
             (PowerProtocol::Redfish, "", false),

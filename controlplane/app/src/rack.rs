@@ -1,7 +1,10 @@
 use std::time::Duration;
 
-use ironherd_domain::{BootStage, LeaseId, Mac, MachineState, RackId, Refusal, UnixMicros, ipam};
-use ironherd_store::{Lease, Machine, Rack, lease, machine, rack};
+use ironherd_domain::{
+    BootIntent, BootStage, LeaseId, Mac, MachineState, RackId, Refusal, UnixMicros, ipam,
+    machine::boot_intent,
+};
+use ironherd_store::{EffectKind, Lease, Machine, Rack, lease, machine, rack};
 
 use crate::work::{Inner, Work, transact};
 use crate::{Actor, Answer, App, RackBootEvent, RackLease, RackRegister, RackReport};
@@ -10,6 +13,8 @@ use crate::{Actor, Answer, App, RackBootEvent, RackLease, RackRegister, RackRepo
 const ITEMS_MAX: usize = 20_000;
 /// The kernel and the agent ask for an address again within this time after the boot script.
 const SECOND_DHCP_MAX: Duration = Duration::from_mins(3);
+/// An older sighting says nothing about what the machine does now.
+const SWITCH_OFF_WITHIN: Duration = Duration::from_mins(1);
 
 impl App {
     /// Makes a rack known, or renews what is known of it. Idempotent by name.
@@ -118,6 +123,12 @@ async fn take_boot_events(work: &mut Work, events: &[RackBootEvent]) -> Inner<()
         work.event(Some(&machine), "BOOT", format!("{}: {}", it.stage, it.detail));
         if it.stage == BootStage::Dhcp && machine.state.in_progress() {
             work.operation_step(machine.id, "boot").await?;
+        }
+        // Not every iPXE can switch a machine off: one that shall be off is helped by its BMC.
+        let intent = boot_intent(machine.state, machine.image_written);
+        let idle = it.stage == BootStage::Script && intent == BootIntent::PowerOff;
+        if idle && work.now.since(at) < SWITCH_OFF_WITHIN {
+            work.queue(&machine, EffectKind::PowerOff, None, None).await?;
         }
     }
     Ok(())

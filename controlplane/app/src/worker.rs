@@ -27,6 +27,20 @@ impl App {
         })
     }
 
+    /// Called once when a region starts: takes up what its killed predecessor had in hand.
+    ///
+    /// # Errors
+    /// See [`App::effects_claim`].
+    pub async fn effects_reclaim(&self) -> Answer<()> {
+        if self.inner.db.is_shared() {
+            return Ok(()); // Another region may hold them; its leases end by themselves.
+        }
+        transact!(self, &Actor::System("region"), |work| {
+            effect::release_all(&mut work.tx, work.now).await?;
+            Ok(())
+        })
+    }
+
     /// Resolves when an effect may be due: a command queued one, or the next one's time has come.
     pub async fn effects_wait(&self) {
         let woken = self.inner.effects.notified();

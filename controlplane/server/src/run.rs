@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::serve::ListenerExt as _;
-use ironherd_app::{App, OpenError};
+use ironherd_app::{App, CommandError, OpenError};
 use ironherd_bmc::{BmcPool, PoolConfig};
 use ironherd_workers::WorkersConfig;
 use tokio::sync::watch;
@@ -21,6 +21,8 @@ const DRAIN_WITHIN: Duration = Duration::from_secs(10);
 pub enum RunError {
     #[error("the region's data cannot be opened: {0}")]
     Open(#[from] OpenError),
+    #[error("the work of the last run cannot be taken up: {0}")]
+    Reclaim(#[from] CommandError),
     #[error("cannot listen: {0}")]
     Listen(#[source] std::io::Error),
     /// A region without workers looks alive and does nothing: better to stop and be restarted.
@@ -40,6 +42,7 @@ pub async fn run(
     shutdown: watch::Receiver<bool>,
 ) -> Result<(), RunError> {
     let app = App::open(&config.data_dir, config.database_url.as_deref()).await?;
+    app.effects_reclaim().await?;
     let bmc = BmcPool::new(PoolConfig::default());
     let mut workers = ironherd_workers::spawn(app.clone(), bmc, WorkersConfig::default());
     // A region without workers looks alive and does nothing: their end is the region's end.

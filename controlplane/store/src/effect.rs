@@ -131,6 +131,17 @@ pub async fn claim(
     Ok(claimed)
 }
 
+/// Frees what a killed worker held, so that it is taken again at once. Only for a database with a
+/// single region: nobody else can be at work on these.
+///
+/// # Errors
+/// [`StoreError::Sql`].
+pub async fn release_all(tx: &mut Tx, now: UnixMicros) -> Result<u64, StoreError> {
+    const FREE: &str = "
+        UPDATE effect SET lease_until_us = $1 WHERE state = 'RUNNING' AND lease_until_us > $1";
+    tx.run(FREE, binds![now]).await
+}
+
 /// When the next effect is due or the next lease ends, so that an idle worker can sleep until then.
 ///
 /// # Errors

@@ -37,7 +37,9 @@ pub async fn upsert(tx: &mut Tx, it: &Lease) -> Result<(), StoreError> {
     const PUT: &str = "
         INSERT INTO lease (id, address, mac, hostname, state, started_us, expires_us, rack_id)
         VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
-        ON CONFLICT (address) DO UPDATE SET mac = excluded.mac, hostname = excluded.hostname,
+        ON CONFLICT (address) DO UPDATE SET mac = excluded.mac,
+            hostname = CASE WHEN lease.mac = excluded.mac
+                THEN COALESCE(excluded.hostname, lease.hostname) ELSE excluded.hostname END,
             state = excluded.state, started_us = excluded.started_us,
             expires_us = excluded.expires_us, rack_id = excluded.rack_id";
     let values = binds![

@@ -1,4 +1,5 @@
-//! A region on SQLite in a temporary folder, with scripted BMCs and a clock that can be put forward.
+//! A region on SQLite in a temporary folder, with scripted BMCs and a clock that can be put
+//! forward.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};

@@ -167,7 +167,8 @@ impl Core {
     /// After a failed sync the kernel may have dropped what it could not write: this file is never
     /// trusted again. Only a whole new one mends it.
     fn fail(&mut self, error: &io::Error, now: Now) {
-        tracing::error!(id = "rack.journal.failed", %error, "no lease can be made durable or granted");
+        let id = "rack.journal.failed";
+        tracing::error!(id, %error, "no lease can be made durable or granted");
         add(&self.shared.metrics.journal_failures, 1);
         self.journal.failed = true;
         self.journal.retry_at = now.instant + RETRY;
