@@ -36,6 +36,9 @@ pub(crate) struct UploadArgs {
     /// Architecture of the machines the image is for.
     #[arg(long, default_value = "amd64")]
     pub(crate) arch: String,
+    /// Delete images of the same name and kind that have other content, as for a newer agent.
+    #[arg(long)]
+    pub(crate) replace: bool,
 }
 
 /// One image in the region.
@@ -51,12 +54,25 @@ pub(crate) struct Uploaded {
 /// Uploads everything `args.path` stands for. What the region has already is not sent again.
 pub(crate) async fn upload(client: &Client, args: &UploadArgs) -> anyhow::Result<Vec<Uploaded>> {
     let (folder, files) = files(args)?;
+    if args.replace {
+        delete_older(client, &files).await?;
+    }
     let mut uploaded = Vec::new();
     for file in files {
         let path = folder.join(&file.file);
         uploaded.push(upload_one(client, &path, &file).await?);
     }
     Ok(uploaded)
+}
+
+async fn delete_older(client: &Client, files: &[BuiltFile]) -> anyhow::Result<()> {
+    for image in super::list(client).await? {
+        let same = |it: &&BuiltFile| image["name"] == it.name && image["kind"] == json!(it.kind);
+        if files.iter().find(same).is_some_and(|it| image["sha256"] != it.sha256) {
+            client.run(super::DELETE, json!({ "id": image["id"] })).await?;
+        }
+    }
+    Ok(())
 }
 
 fn files(args: &UploadArgs) -> anyhow::Result<(PathBuf, Vec<BuiltFile>)> {
@@ -185,7 +201,7 @@ mod tests {
     use super::*;
 
     fn args(path: PathBuf) -> UploadArgs {
-        UploadArgs { path, name: None, kind: None, arch: "amd64".to_owned() }
+        UploadArgs { path, name: None, kind: None, arch: "amd64".to_owned(), replace: false }
     }
 
     #[test]
