@@ -15,11 +15,18 @@ const END_BYTES: u64 = 16 << 20;
 /// File systems, RAID and LVM keep their signatures within this far of a partition's ends.
 const PARTITION_BYTES: u64 = 1 << 20;
 
-/// Erases every disk that is not removable. The text lists what was done to each.
+/// Erases every disk of the machine itself. The text lists what was done to each.
+///
+/// Finding none is a failure: only machines with data on their disks are sent here.
 pub(crate) fn erase(progress: &Progress) -> Result<String, TaskError> {
     progress.step("Erasing the disks");
     let disks = inventory::block_devices(Path::new("/"));
-    let disks: Vec<BlockDevice> = disks.into_iter().filter(|it| !it.removable).collect();
+    let disks: Vec<BlockDevice> = disks.into_iter().filter(|it| !it.external).collect();
+    if disks.is_empty() {
+        let reason = "no disk was found, so nothing was erased; look at the storage controller, or \
+                      release with erase NONE";
+        return Err(TaskError::failed("Erasing the disks", reason.to_owned()));
+    }
     let mut done = Vec::new();
     for (device, index) in disks.iter().zip(0..) {
         progress.check()?;
@@ -30,7 +37,7 @@ pub(crate) fn erase(progress: &Progress) -> Result<String, TaskError> {
         progress.bytes(index + 1, disks.len() as u64);
         done.push(report);
     }
-    Ok(if done.is_empty() { "no disks to erase".to_owned() } else { done.join("; ") })
+    Ok(done.join("; "))
 }
 
 fn erase_disk(node: &Path, device: &BlockDevice) -> Result<String, String> {
@@ -110,7 +117,7 @@ mod tests {
         let file = tempfile::NamedTempFile::new().unwrap();
         std::fs::write(file.path(), vec![0xAA; usize::try_from(SIZE).unwrap()]).unwrap();
         let disk = Disk { name: "sda".to_owned(), size_bytes: SIZE, ..Disk::default() };
-        let device = BlockDevice { disk, removable: false, read_only: false, sector_bytes: 512 };
+        let device = BlockDevice { disk, external: false, read_only: false, sector_bytes: 512 };
         (file, device)
     }
 

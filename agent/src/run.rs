@@ -97,7 +97,10 @@ fn task(
         TaskKind::Enlist => enlist(gateway, progress, gateway::ENLIST),
         TaskKind::Commission => enlist(gateway, progress, gateway::COMMISSIONED),
         TaskKind::Deploy => deploy_task(arguments, gateway, progress),
-        TaskKind::Erase => erase::erase(progress).and_then(|message| finished(gateway, &message)),
+        TaskKind::Erase => {
+            settle_disks(Path::new("/"));
+            erase::erase(progress).and_then(|message| finished(gateway, &message))
+        }
     };
     match done {
         Ok(next) => {

@@ -7,7 +7,7 @@ use crate::inventory::{BlockDevice, natural_key};
 
 /// Chooses the disk to install on.
 ///
-/// The rule: of the disks that are neither removable nor write-protected and hold the image, the
+/// The rule: of the disks that are neither external nor write-protected and hold the image, the
 /// first by name (`nvme0n1` before `sda` before `vda`, numbers as numbers). USB disks and MMC
 /// chips come last, because servers carry them for other ends.
 pub(super) fn choose(
@@ -20,7 +20,7 @@ pub(super) fn choose(
         _ => 0,
     };
     let needed = image_bytes.unwrap_or(0);
-    let fits = |it: &&BlockDevice| !it.removable && !it.read_only && needed <= it.disk.size_bytes;
+    let fits = |it: &&BlockDevice| !it.external && !it.read_only && needed <= it.disk.size_bytes;
     let best = disks.iter().filter(fits).min_by_key(|it| (rank(it), natural_key(&it.disk.name)));
     best.cloned().ok_or_else(|| {
         let seen = disks.iter().map(|it| format!("{} {} bytes", it.disk.name, it.disk.size_bytes));
@@ -63,7 +63,7 @@ mod tests {
                 transport: Some(transport.to_owned()),
                 ..Disk::default()
             },
-            removable: false,
+            external: false,
             read_only: false,
             sector_bytes: 512,
         }
@@ -89,7 +89,7 @@ mod tests {
     #[test]
     fn removable_and_protected_disks_are_refused_by_name() {
         let mut stick = disk("sda", 100, "sata");
-        stick.removable = true;
+        stick.external = true;
         let mut locked = disk("sdb", 100, "sata");
         locked.read_only = true;
         let error = choose(&[stick, locked], None).unwrap_err();

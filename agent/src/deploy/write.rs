@@ -263,6 +263,15 @@ fn fill_chunks(
         full.send((at, buffer)).map_err(|_| gone())?;
         at += filled as u64;
         if filled < CHUNK_BYTES {
+            // Zeros were skipped where the announced length was known to be zero already.
+            let announced = target.image_bytes.map(|it| it.next_multiple_of(sector_bytes as u64));
+            if let Some(announced) = announced.filter(|it| *it != at) {
+                let reason = format!(
+                    "the image unpacks to {at} bytes instead of {announced}; upload it again with \
+                     the right diskBytes"
+                );
+                return Err(io::Error::other(reason));
+            }
             return Ok(first.unwrap_or_default());
         }
     }

@@ -12,7 +12,9 @@ const NOT_DISKS: [&str; 9] = ["loop", "ram", "zram", "sr", "fd", "dm-", "md", "n
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct BlockDevice {
     pub(crate) disk: Disk,
-    pub(crate) removable: bool,
+    /// Not the machine's own: a stick, a USB disk, or a disk that other machines may reach too.
+    /// Nothing is ever installed on or erased from these.
+    pub(crate) external: bool,
     pub(crate) read_only: bool,
     pub(crate) sector_bytes: u32,
 }
@@ -25,6 +27,8 @@ pub(crate) fn block_devices(root: &Path) -> Vec<BlockDevice> {
         .filter(|name| !NOT_DISKS.iter().any(|prefix| name.starts_with(prefix)))
         // The boot areas of eMMC chips are tiny disks of their own.
         .filter(|name| !(name.starts_with("mmcblk") && name.contains("boot")))
+        // One path of several to an NVMe disk: it has no device node of its own.
+        .filter(|name| read_number::<u8>(&folder.join(name).join("hidden")) != Some(1))
         .filter_map(|name| block_device(&folder, &name))
         .collect();
     devices.sort_by_key(|it| natural_key(&it.disk.name));
@@ -41,6 +45,7 @@ fn block_device(folder: &Path, name: &str) -> Option<BlockDevice> {
     let model = read_text(&path.join("device/model"));
     let serial = serial(&path);
     let transport = transport(&path, name);
+    let shared = matches!(transport.as_deref(), Some("usb" | "fc" | "iscsi"));
     let disk = Disk {
         name: name.to_owned(),
         path: stable_path(name, transport.as_deref(), model.as_deref(), serial.as_deref(), &path),
@@ -52,7 +57,7 @@ fn block_device(folder: &Path, name: &str) -> Option<BlockDevice> {
     };
     Some(BlockDevice {
         disk,
-        removable: read_number(&path.join("removable")) == Some(1_u8),
+        external: shared || read_number(&path.join("removable")) == Some(1_u8),
         read_only: read_number(&path.join("ro")) == Some(1_u8),
         sector_bytes: read_number(&path.join("queue/logical_block_size")).unwrap_or(512),
     })
@@ -78,6 +83,10 @@ fn transport(path: &Path, name: &str) -> Option<String> {
         "mmc"
     } else if real.contains("/usb") {
         "usb"
+    } else if real.contains("/rport-") {
+        "fc"
+    } else if real.contains("/session") {
+        "iscsi"
     } else if real.contains("/virtio") {
         "virtio"
     } else if real.contains("/ata") || vendor.as_deref() == Some("ATA") {

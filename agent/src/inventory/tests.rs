@@ -101,7 +101,7 @@ fn disks_are_the_real_ones_in_natural_order() {
     assert_eq!(got[0].disk.path, "/dev/disk/by-id/nvme-Fast_SSD_9_S1");
     assert_eq!(got[0].disk.size_bytes, 1 << 20);
     assert_eq!(got[1].disk.path, "/dev/nvme10n1");
-    assert!(got[2].removable && !got[3].removable);
+    assert!(got[2].external && !got[3].external);
     assert_eq!(got[3].disk.serial.as_deref(), Some("ABCD"));
     assert_eq!(got[3].disk.path, "/dev/disk/by-id/wwn-0x5000c500");
 }

@@ -85,10 +85,12 @@ async fn ensure_ephemeral(agent: &Path, out: &Path) -> anyhow::Result<()> {
     Ok(std::fs::write(stamp, recipe)?)
 }
 
+/// This very program, also when its file has been replaced since it was started.
+pub(crate) const OWN_PROGRAM: &str = "/proc/self/exe";
+
 /// This program again: the demo does what a user would type.
 fn own_command(words: &[&str]) -> Command {
-    let program = std::env::current_exe().unwrap_or_else(|_| PathBuf::from("ironherd"));
-    let mut command = Command::new(program);
+    let mut command = Command::new(OWN_PROGRAM);
     command.args(words).stdin(Stdio::null()).stdout(Stdio::null());
     command
 }

@@ -1,6 +1,7 @@
 //! `ironherd up` as a child process: what the demo and the crash tests start, kill and restart.
 
 use std::fs::File;
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::{Duration, Instant};
@@ -9,6 +10,7 @@ use anyhow::{Context as _, bail};
 use tokio::process::{Child, Command};
 
 use crate::client::Token;
+use crate::demo::artefacts::OWN_PROGRAM;
 
 const START_MAX: Duration = Duration::from_secs(60);
 
@@ -25,9 +27,8 @@ impl Server {
     pub(crate) async fn start(data_dir: &Path, listen: &str, netns: &str) -> anyhow::Result<Self> {
         std::fs::create_dir_all(data_dir)?;
         let log_path = data_dir.join("ironherd.log");
-        let log = File::options().create(true).append(true).open(&log_path)?;
-        let program = std::env::current_exe().context("cannot find this program's own file")?;
-        let mut command = Command::new(program);
+        let log = File::options().create(true).append(true).mode(0o600).open(&log_path)?;
+        let mut command = Command::new(OWN_PROGRAM);
         command.arg("up").arg("--data-dir").arg(data_dir);
         command.args(["--listen", listen, "--netns", netns]);
         command.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log).kill_on_drop(true);
@@ -63,8 +64,7 @@ impl Server {
 
     /// Makes an administrator's token the way an operator does, and keeps it in a private file.
     pub(crate) async fn admin_token(&self, name: &str) -> anyhow::Result<Token> {
-        let program = std::env::current_exe()?;
-        let mut command = Command::new(program);
+        let mut command = Command::new(OWN_PROGRAM);
         command.args(["admin", "create", name, "--token-file"]).arg(self.token_file());
         command.arg("--data-dir").arg(&self.data_dir).stdout(Stdio::null());
         let status = command.status().await.context("cannot run `ironherd admin create`")?;
