@@ -129,7 +129,10 @@ async fn upload_one(client: &Client, path: &Path, file: &BuiltFile) -> anyhow::R
         "architecture": file.architecture,
         "diskBytes": file.disk_bytes,
     });
-    let data = client.run(CREATE, json!({ "input": input })).await?;
+    let data = client.run(CREATE, json!({ "input": input })).await;
+    let data = data.with_context(|| {
+        format!("cannot register {} (--replace deletes an older one)", file.name)
+    })?;
     let image = &data["imageCreate"]["image"];
     let text = |name: &str| image[name].as_str().unwrap_or_default().to_owned();
     let ready = text("state") == "READY";
