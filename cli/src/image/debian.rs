@@ -68,6 +68,9 @@ const TOOLS: &[tool::Tool] = &[
 pub(crate) fn build_debian(args: &DebianArgs) -> anyhow::Result<BuiltFile> {
     let mut steps = Steps::new();
     let name = format!("debian-{}-{}", args.release, kernel_name(args.kernel));
+    let folder = args.out.parent().filter(|it| !it.as_os_str().is_empty());
+    let folder = std::path::absolute(folder.unwrap_or(Path::new(".")))?;
+    let _lock = tool::lock(&folder)?;
     let cached = args.cache_dir.as_ref().map(|it| it.join(format!("{name}-{}", recipe(args))));
     if let Some(cached) = &cached
         && let Ok(manifest) = Manifest::read(&cached.with_extension("json"))
@@ -80,17 +83,29 @@ pub(crate) fn build_debian(args: &DebianArgs) -> anyhow::Result<BuiltFile> {
     if !rustix::process::geteuid().is_root() {
         bail!("building a disk image needs root: its files belong to many users");
     }
-    let folder = args.out.parent().filter(|it| !it.as_os_str().is_empty());
-    let folder = folder.unwrap_or(Path::new("."));
-    fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
-    let work = std::path::absolute(folder)?.join(format!(".{name}.work"));
+    let work = folder.join(format!(".{name}.work"));
     clear(&work)?;
     fs::create_dir_all(&work)?;
+    let (packed, built) = build(args, name, &work, &mut steps)?;
+    if let Some(cached) = &cached {
+        keep(&packed, cached, &built)?;
+    }
+    let built = place(&packed, args, built)?;
+    steps.begin("Clearing up");
+    clear(&work)?;
+    Ok(built)
+}
 
-    let root = tree::build(args, &work, &mut steps)?;
+fn build(
+    args: &DebianArgs,
+    name: String,
+    work: &Path,
+    steps: &mut Steps,
+) -> anyhow::Result<(PathBuf, BuiltFile)> {
+    let root = tree::build(args, work, steps)?;
     steps.begin("Disk image");
     let raw = work.join("disk.raw");
-    let disk_bytes = disk::build(&root, &work, &raw)?;
+    let disk_bytes = disk::build(&root, work, &raw)?;
     steps.begin("Compressing");
     let packed = work.join("disk.zst");
     let mut zstd = tool::command("zstd");
@@ -105,13 +120,7 @@ pub(crate) fn build_debian(args: &DebianArgs) -> anyhow::Result<BuiltFile> {
         size_bytes,
         disk_bytes: Some(disk_bytes),
     };
-    if let Some(cached) = &cached {
-        keep(&packed, cached, &built)?;
-    }
-    let built = place(&packed, args, built)?;
-    steps.begin("Clearing up");
-    clear(&work)?;
-    Ok(built)
+    Ok((packed, built))
 }
 
 fn kernel_name(kernel: Kernel) -> &'static str {

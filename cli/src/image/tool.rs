@@ -1,6 +1,7 @@
 //! Programs of the distribution that building images needs.
 
-use std::path::PathBuf;
+use std::fs::File;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use anyhow::{Context as _, bail};
@@ -55,6 +56,15 @@ pub(super) fn run(command: &mut Command) -> anyhow::Result<String> {
         bail!("{name} failed ({}):\n  {last}", output.status);
     }
     Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+}
+
+/// Keeps other builds out of a folder until dropped; waits for the one that is in there.
+pub(super) fn lock(folder: &Path) -> anyhow::Result<File> {
+    std::fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
+    let path = folder.join(".lock");
+    let file = File::create(&path).with_context(|| format!("cannot write {}", path.display()))?;
+    file.lock().with_context(|| format!("cannot lock {}", path.display()))?;
+    Ok(file)
 }
 
 #[cfg(test)]
