@@ -47,7 +47,8 @@ fn machines_are_deployed_though_region_and_rack_are_killed() {
         return;
     }
     let mut house = House::build("crash", &["bios:ipmi"]);
-    house.upload_images();
+    house.upload_boot_image();
+    house.upload_disk_image();
     let (name, mac) = house.lab_machines().remove(0);
     let (name, mac) = (name.as_str(), mac.as_str());
     house.lab(&["power", name, "on"]);

@@ -152,13 +152,21 @@ impl House {
         child.wait().expect("it ends");
     }
 
-    /// Brings the boot image and the disk image (called `debian`) to the region.
-    pub(crate) fn upload_images(&self) {
+    /// Brings the boot image to the region.
+    pub(crate) fn upload_boot_image(&self) {
+        self.say(self.command(&["image", "upload", &self.image("ephemeral")]));
+    }
+
+    /// Brings the disk image, called `debian`, to the region.
+    pub(crate) fn upload_disk_image(&self) {
+        self.say(self.command(&["image", "upload", &self.image("disk"), "--name", "debian"]));
+    }
+
+    /// Path of one of the cached images, which are built if they are not there.
+    fn image(&self, key: &str) -> String {
         let images = self.say(self.command(&["lab", "images", "--output", "json"]));
         let images: Value = serde_json::from_str(&images).expect("JSON");
-        let path = |key: &str| images[key].as_str().expect("a path").to_owned();
-        self.say(self.command(&["image", "upload", &path("ephemeral")]));
-        self.say(self.command(&["image", "upload", &path("disk"), "--name", "debian"]));
+        images[key].as_str().expect("a path").to_owned()
     }
 
     /// Name and MAC of each machine of the lab.

@@ -2,5 +2,6 @@
 
 mod crash;
 mod demo;
+mod firmware;
 mod house;
 mod lab;
