@@ -1,8 +1,8 @@
 use ironherd_domain::{
-    AgentNext, AgentTaskKind, Event, FirmwareKind, LeaseState, Mac, PowerProtocol, Refusal,
-    hostname,
+    AgentNext, AgentTaskKind, Event, FirmwareKind, LeaseState, Mac, MachineState, PowerProtocol,
+    Refusal, hostname,
 };
-use ironherd_store::{Machine, credential, lease, machine, nic, token};
+use ironherd_store::{Machine, credential, lease, machine, nic, subnet, token};
 
 use crate::agent::{answered, is_current};
 use crate::work::{Inner, Work, transact};
@@ -15,11 +15,13 @@ use crate::{
 const NAMES_MAX: u32 = 1_000;
 
 impl App {
-    /// Takes in a machine that nobody knew, or renews what is known of one that only its cards or
-    /// its SMBIOS UUID tell. Repeating it gives the same answer.
+    /// Takes in a machine that nobody knew, or renews what is known of one that is still NEW. Of
+    /// a machine past NEW it changes no more than a BMC password, because anybody in the boot
+    /// network may enlist. Repeating it gives the same answer.
     ///
     /// # Errors
-    /// [`CommandError::Forbidden`] unless an enlisting agent asks. Refusals: `HARDWARE_INVALID`.
+    /// [`CommandError::Forbidden`] unless an enlisting agent asks. Refusals: `HARDWARE_INVALID`,
+    /// `CARDS_OF_TWO_MACHINES`.
     pub async fn agent_enlist(&self, actor: &Actor, input: AgentEnlist) -> Answer<AgentNext> {
         let session = actor.must_be_agent()?;
         if session.task != AgentTaskKind::Enlist {
@@ -31,17 +33,21 @@ impl App {
                 return Ok(next);
             }
             let macs = boot_card_first(&mut work, cards.clone()).await?;
-            let mut it = match find(&mut work, &macs, &input.hardware).await? {
+            let mut it = match known(&mut work, &macs).await? {
                 Some(it) => it,
-                None => create(&mut work, macs.clone()).await?,
+                None => create(&mut work, macs.clone(), &input.hardware).await?,
             };
-            take_in(&mut work, &mut it, &macs, &input).await?;
-            work.store(&mut it).await?;
-            work.event(Some(&it), "ENLISTED", summary(&input.hardware));
-            address::ensure_or_note(&mut work, &mut it).await?;
+            if it.state == MachineState::New {
+                take_in(&mut work, &mut it, &macs, &input).await?;
+                work.store(&mut it).await?;
+                work.event(Some(&it), "ENLISTED", summary(&input.hardware));
+                address::ensure_or_note(&mut work, &mut it).await?;
+                work.touch_snapshot();
+            } else {
+                leave(&mut work, &mut it, &macs, &input).await?;
+            }
             let next = AgentNext::PowerOff;
             token::finish(&mut work.tx, session.token, Some(it.id), next).await?;
-            work.touch_snapshot();
             Ok(next)
         })
     }
@@ -100,16 +106,63 @@ async fn take_in(
         }
     }
     match &input.bmc {
-        // What a person has set is better than what the machine believes.
         Some(bmc) if it.power_protocol == PowerProtocol::Manual => take_bmc(work, it, bmc).await,
-        _ => Ok(()),
+        // What a person has set is better than what the machine believes.
+        Some(bmc) => {
+            renew_password(work, it, bmc);
+            Ok(())
+        }
+        None => Ok(()),
     }
 }
 
+/// A machine past NEW reported as an unknown one: it stays as it is, but for the BMC's password.
+async fn leave(work: &mut Work, it: &mut Machine, macs: &[Mac], input: &AgentEnlist) -> Inner<()> {
+    let why =
+        format!("The machine is {}: a report of an unknown one does not change it.", it.state);
+    work.event(Some(it), "ENLIST_IGNORED", why);
+    let Some(bmc) = &input.bmc else { return Ok(()) };
+    if !it.macs.iter().all(|own| macs.contains(own)) {
+        let why = "Not all of the machine's cards were reported, so the BMC's password was left. \
+                   If power control fails, give the password with machineUpdate.";
+        work.event(Some(it), "BMC_IGNORED", why.to_owned());
+    } else if renew_password(work, it, bmc) {
+        work.store(it).await?;
+    }
+    Ok(())
+}
+
+/// Takes the password that the agent has given the BMC's user, which made the stored one void.
+fn renew_password(work: &mut Work, it: &mut Machine, bmc: &BmcFound) -> bool {
+    let Some(password) = &bmc.password else { return false };
+    let same = it.power_protocol == bmc.protocol
+        && it.power_address.as_ref() == Some(&bmc.address)
+        && it.power_username == bmc.username;
+    if !same || it.power_protocol == PowerProtocol::Manual {
+        let why = "The agent has set a BMC password, but protocol, address or user are not those \
+                   of the machine. If they changed, set them with machineUpdate.";
+        work.event(Some(it), "BMC_IGNORED", why.to_owned());
+        return false;
+    }
+    let place = power::place(it.id);
+    let sealed = work.app.inner.keyring.seal(&place, password.expose().as_bytes());
+    it.power_password = Some(sealed);
+    it.power_checked = None;
+    it.power_error = None;
+    let text = format!("{} at {}", bmc.protocol, bmc.address);
+    work.event(Some(it), "BMC_PASSWORD_RENEWED", text);
+    true
+}
+
 async fn take_bmc(work: &mut Work, it: &mut Machine, bmc: &BmcFound) -> Inner<()> {
+    // How far a certificate is trusted is for people to say.
+    let (address, trust) = match bmc.address.split_once('#') {
+        Some((address, trust)) => (address, Some(trust)),
+        None => (bmc.address.as_str(), None),
+    };
     let found = PowerInput {
         protocol: bmc.protocol,
-        address: Some(bmc.address.clone()),
+        address: Some(address.to_owned()),
         username: bmc.username.clone(),
         password: None,
     };
@@ -117,50 +170,86 @@ async fn take_bmc(work: &mut Work, it: &mut Machine, bmc: &BmcFound) -> Inner<()
         work.event(Some(it), "BMC_UNUSABLE", refusal.message);
         return Ok(());
     }
-    let keyring = &work.app.inner.keyring;
-    let place = power::place(it.id);
-    let (username, password) = match (&bmc.username, &bmc.password) {
-        (Some(username), Some(password)) => {
-            (Some(username.clone()), Some(keyring.seal(&place, password.expose().as_bytes())))
-        }
-        _ => match credential::by_protocol(&mut work.tx, bmc.protocol).await? {
-            Some(default) => {
-                let from = settings::place(default.protocol);
-                let plain = keyring.unseal(&from, &default.password)?;
-                (Some(default.username), Some(keyring.seal(&place, &plain)))
-            }
-            None => (bmc.username.clone(), None),
-        },
-    };
     it.power_protocol = bmc.protocol;
-    it.power_address = Some(bmc.address.clone());
-    it.power_username = username;
-    it.power_password = password;
+    it.power_address = found.address.clone();
     it.power_checked = None;
     it.power_error = None;
-    let text = format!("{} at {}", bmc.protocol, bmc.address);
+    let text = format!("{} at {address}", bmc.protocol);
     work.event(Some(it), "BMC_FOUND", text);
+    if let (Some(username), Some(password)) = (&bmc.username, &bmc.password) {
+        let keyring = &work.app.inner.keyring;
+        it.power_username = Some(username.clone());
+        it.power_password = Some(keyring.seal(&power::place(it.id), password.expose().as_bytes()));
+        return Ok(());
+    }
+    it.power_username = found.username.clone();
+    it.power_password = None;
+    let fit = match trust {
+        Some(_) => Err("the agent asked for trust in its certificate"),
+        None => is_of_site(work, &found).await?,
+    };
+    take_default(work, it, fit).await
+}
+
+/// Whether the site's own password may be sent to a BMC that only an agent has named: anybody who
+/// boots from the network can name any host.
+async fn is_of_site(work: &mut Work, found: &PowerInput) -> Inner<Result<(), &'static str>> {
+    let Some(address) = power::literal(found) else {
+        return Ok(Err("its address is no IPv4 address"));
+    };
+    let networks = subnet::networks(&mut work.tx).await?;
+    let inside = networks.iter().any(|(_, cidr)| cidr.contains(&address));
+    Ok(if inside { Ok(()) } else { Err("its address is in no subnet of the region") })
+}
+
+/// Gives the machine the default credentials if its BMC is `fit` for them, and says so either way.
+async fn take_default(
+    work: &mut Work,
+    it: &mut Machine,
+    fit: Result<(), &'static str>,
+) -> Inner<()> {
+    let default = credential::by_protocol(&mut work.tx, it.power_protocol).await?;
+    let why = match (default, fit) {
+        (Some(default), Ok(())) => {
+            let keyring = &work.app.inner.keyring;
+            let plain = keyring.unseal(&settings::place(default.protocol), &default.password)?;
+            it.power_password = Some(keyring.seal(&power::place(it.id), &plain));
+            it.power_username = Some(default.username);
+            let text = format!("The BMC gets the region's {} credentials.", it.power_protocol);
+            work.event(Some(it), "BMC_CREDENTIALS_DEFAULT", text);
+            return Ok(());
+        }
+        (Some(_), Err(why)) => format!("The BMC does not get the default credentials: {why}"),
+        (None, _) => "The agent has no BMC password, and the region has no default".to_owned(),
+    };
+    let text = format!("{why}. Check the address and give machineUpdate power.password.");
+    work.event(Some(it), "BMC_CREDENTIALS_MISSING", text);
     Ok(())
 }
 
-async fn find(work: &mut Work, macs: &[Mac], hardware: &Hardware) -> Inner<Option<Machine>> {
-    let mut id = None;
+/// The machine that the reported cards belong to. A UUID alone is no proof: whole series of boards
+/// share one.
+async fn known(work: &mut Work, macs: &[Mac]) -> Inner<Option<Machine>> {
+    let mut owners = Vec::new();
     for mac in macs {
         if let Some(it) = machine::by_mac(&mut work.tx, *mac).await? {
-            id = Some(it.id);
-            break;
+            owners.push((*mac, it));
         }
     }
-    if let (None, Some(uuid)) = (id, smbios_uuid(hardware)) {
-        id = machine::by_smbios_uuid(&mut work.tx, &uuid).await?.map(|it| it.id);
+    let Some((mac, first)) = owners.first() else { return Ok(None) };
+    if let Some((other_mac, other)) = owners.iter().find(|(_, it)| it.id != first.id) {
+        let why = format!(
+            "The card {mac} belongs to `{}`, {other_mac} to `{}`. If a card has moved, delete the \
+             machine that has lost it.",
+            first.hostname, other.hostname
+        );
+        let field = ["input", "hardware", "nics"];
+        return Err(Refusal::new("CARDS_OF_TWO_MACHINES", &field, why).into());
     }
-    match id {
-        Some(id) => Ok(machine::by_id_locked(&mut work.tx, id).await?),
-        None => Ok(None),
-    }
+    Ok(machine::by_id_locked(&mut work.tx, first.id).await?)
 }
 
-async fn create(work: &mut Work, macs: Vec<Mac>) -> Inner<Machine> {
+async fn create(work: &mut Work, macs: Vec<Mac>, hardware: &Hardware) -> Inner<Machine> {
     let base = macs.first().map(|it| hostname::from_mac(*it)).unwrap_or_default();
     let mut name = base.clone();
     for number in 2..NAMES_MAX {
@@ -169,8 +258,20 @@ async fn create(work: &mut Work, macs: Vec<Mac>) -> Inner<Machine> {
         }
         name = format!("{base}-{number}");
     }
+    let twin = match smbios_uuid(hardware) {
+        Some(uuid) => machine::by_smbios_uuid(&mut work.tx, &uuid).await?,
+        None => None,
+    };
     let mut it = machine_edit::blank(work, name, macs);
     machine_edit::add(work, &mut it).await?;
+    if let Some(twin) = twin {
+        let text = format!(
+            "`{}` has the same SMBIOS UUID, but none of its cards was reported. If it is the same \
+             machine with other cards, delete one of the two.",
+            twin.hostname
+        );
+        work.event(Some(&it), "DUPLICATE_UUID", text);
+    }
     Ok(it)
 }
 

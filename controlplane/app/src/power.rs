@@ -1,3 +1,4 @@
+use std::net::{Ipv4Addr, SocketAddrV4};
 use std::time::Duration;
 
 use ironherd_domain::{MachineId, PowerProtocol, PowerState, Refusal};
@@ -83,6 +84,21 @@ pub(crate) fn check(input: &PowerInput) -> Result<(), Refusal> {
     }
 }
 
+/// The IPv4 address that a BMC is reached at; `None` if it is named otherwise.
+pub(crate) fn literal(input: &PowerInput) -> Option<Ipv4Addr> {
+    let address = input.address.as_deref()?;
+    let host = match input.protocol {
+        PowerProtocol::Manual => return None,
+        PowerProtocol::Ipmi => address,
+        PowerProtocol::Redfish => {
+            let (_, host) = address.split_once("://")?;
+            host.trim_end_matches('/')
+        }
+    };
+    let with_port = host.parse::<SocketAddrV4>().map(|it| *it.ip());
+    with_port.ok().or_else(|| host.parse().ok())
+}
+
 /// Behind `#` stands how far a certificate is trusted (`#insecure`, `#sha256=…`), which the BMC
 /// driver reads.
 fn is_url(text: &str) -> bool {
@@ -141,6 +157,30 @@ mod tests {
             let address = Some(address.to_owned());
             let input = PowerInput { protocol, address, username: None, password: None };
             assert_eq!(check(&input).is_ok(), want, "{input:?}");
+        }
+    }
+    #[test]
+    fn only_a_written_out_address_is_literal() {
+        let rows = [
+            (PowerProtocol::Redfish, "http://10.77.0.201", true),
+            (PowerProtocol::Redfish, "https://10.77.0.201:8443/", true),
+            (PowerProtocol::Ipmi, "10.77.0.201", true),
+            (PowerProtocol::Ipmi, "10.77.0.201:623", true),
+            (PowerProtocol::Redfish, "http://attacker", false),
+            (PowerProtocol::Redfish, "http://10.77.0.201.attacker", false),
+            (PowerProtocol::Redfish, "http://10.77.0.201@attacker", false),
+            (PowerProtocol::Redfish, "http://10.77.0.201:80:attacker", false),
+            (PowerProtocol::Redfish, "http://0x0a4d00c9", false),
+            (PowerProtocol::Redfish, "http://10.77.0.201#insecure", false),
+            (PowerProtocol::Redfish, "https://[fd00::7]", false),
+            (PowerProtocol::Ipmi, "bmc-7:623", false),
+            (PowerProtocol::Manual, "10.77.0.201", false),
+        ];
+        let want = Ipv4Addr::new(10, 77, 0, 201);
+        for (protocol, address, is_literal) in rows {
+            let address = Some(address.to_owned());
+            let input = PowerInput { protocol, address, username: None, password: None };
+            assert_eq!(literal(&input), is_literal.then_some(want), "{input:?}");
         }
     }
 }

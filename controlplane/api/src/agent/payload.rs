@@ -100,6 +100,8 @@ payload! { "agentEnlist" => AgentEnlistPayload {
     AgentEnlistUserError AgentEnlistErrorCode {
         /// The report has no network card.
         HardwareInvalid,
+        /// The reported cards belong to more than one machine.
+        CardsOfTwoMachines,
     }
 }
 

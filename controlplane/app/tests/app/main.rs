@@ -5,6 +5,7 @@
 mod access;
 mod agent;
 mod change;
+mod enlist;
 mod harness;
 mod lifecycle;
 mod machine;
