@@ -39,6 +39,7 @@ const PACKAGES: &[(&str, &[&str])] = &[
     ("tftp-hpa", &["/usr/bin/tftp"]),
     ("atftp", &["/usr/bin/atftp"]),
     ("curl", &["/usr/bin/curl"]),
+    ("openssh-client", &["/usr/bin/ssh-keygen"]),
 ];
 
 /// Installs what is missing when it may, else fails with the one line that would.
