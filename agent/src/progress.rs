@@ -33,8 +33,17 @@ impl TaskError {
 }
 
 /// Shared between the work and the heartbeat. Clones mean the same progress.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub(crate) struct Progress(Arc<Shared>);
+
+impl Default for Progress {
+    fn default() -> Self {
+        let progress = Self(Arc::default());
+        // A heartbeat may come before the first step.
+        "Starting".clone_into(&mut progress.lock().report.step);
+        progress
+    }
+}
 
 #[derive(Debug, Default)]
 struct Shared {
