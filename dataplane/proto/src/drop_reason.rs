@@ -64,6 +64,8 @@ drop_reasons! {
     TftpNotFound => "tftp_not_found",
     /// The file is known but not in this rack's cache yet.
     TftpArriving => "tftp_arriving",
+    /// A machine's script, asked for from an address that is not its card's.
+    TftpNotHolder => "tftp_not_holder",
     /// More blocks than 32 bits count.
     TftpTooLarge => "tftp_too_large",
     /// Every transfer slot is taken.
@@ -82,6 +84,8 @@ drop_reasons! {
     HttpHeadTooLarge => "http_head_too_large",
     /// A request with a body: nothing here takes one.
     HttpBodyRefused => "http_body_refused",
+    /// A machine's script, asked for from an address that is not its card's.
+    HttpNotHolder => "http_not_holder",
     /// More requests at once than the connection keeps.
     HttpPipelineTooDeep => "http_pipeline_too_deep",
     /// The request head did not arrive whole in time.

@@ -1,13 +1,21 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
+use ironherd_snapshot::Mac;
+
+use crate::script::Script;
 
 /// Where TFTP and HTTP find bytes. The rack implements it over its image cache.
 ///
-/// Names are looked up, never opened as paths: `grub/grub.cfg` may well be made up on the spot.
+/// Names are looked up, never opened as paths.
 pub trait Files {
     /// A boot file by its clean name: no leading slash, no backslash, no `..`.
     fn open(&self, name: &str) -> Option<FileRef>;
+
+    /// What is made on the spot under a name that is no file's: `grub.cfg-<mac>` and the like.
+    fn made(&self, _name: &str) -> Option<Made> {
+        None
+    }
 
     /// Content by its SHA-256, 64 lower-case hexadecimal digits.
     fn by_digest(&self, sha256: &str) -> Option<FileRef>;
@@ -18,6 +26,17 @@ pub trait Files {
     fn is_arriving(&self, _name_or_sha256: &str) -> bool {
         false
     }
+}
+
+/// A script with a machine's token: for that machine alone.
+#[derive(Clone, Debug)]
+pub enum Made {
+    Script {
+        mac: Mac,
+        script: Script,
+    },
+    /// The client's address is not that of the card.
+    NotHolder,
 }
 
 /// The content of a file, shared: cloning copies no bytes.

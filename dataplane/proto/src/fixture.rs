@@ -3,9 +3,11 @@
 use std::collections::HashMap;
 
 use bytes::Bytes;
+use ironherd_snapshot::Mac;
 use sha2::{Digest as _, Sha256};
 
-use crate::{FileRef, Files, Instant, Now, UnixSeconds};
+use crate::script::Script;
+use crate::{BootStage, FileRef, Files, Instant, Made, Now, UnixSeconds};
 
 /// Files in memory.
 #[derive(Debug, Default)]
@@ -32,6 +34,17 @@ impl MemoryFiles {
 impl Files for MemoryFiles {
     fn open(&self, name: &str) -> Option<FileRef> {
         self.by_name.get(name).cloned()
+    }
+
+    /// Two scripts: `made` for whoever asks, `foreign` for somebody else.
+    fn made(&self, name: &str) -> Option<Made> {
+        let script =
+            Script { body: "token".into(), stage: BootStage::Script, detail: String::new() };
+        match name {
+            "made" => Some(Made::Script { mac: Mac([2, 0, 0, 0, 0, 1]), script }),
+            "foreign" => Some(Made::NotHolder),
+            _ => None,
+        }
     }
 
     fn by_digest(&self, sha256: &str) -> Option<FileRef> {

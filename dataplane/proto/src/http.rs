@@ -7,11 +7,11 @@ mod routes;
 
 use std::collections::VecDeque;
 use std::fmt;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use bytes::{Buf as _, Bytes};
-use ironherd_snapshot::Index;
+use ironherd_snapshot::{Index, Mac};
 use ironherd_wire::http::{HEAD_BYTES_MAX, HeadError, Status, parse_request};
 
 use self::answer::{Manner, Response, answer};
@@ -52,6 +52,8 @@ pub struct Context<'a> {
     pub files: &'a dyn Files,
     /// Draws one nonce from a secure source; each script carries a fresh one.
     pub nonce: &'a mut dyn FnMut() -> [u8; 16],
+    /// Whether a client address is that of a card: only there may the card's script go.
+    pub owns: &'a dyn Fn(IpAddr, Mac) -> bool,
 }
 
 impl fmt::Debug for Context<'_> {
@@ -235,11 +237,9 @@ impl Connection {
             }
             Ok(Some(request)) => {
                 let response = answer(context, &self.link, self.peer.ip(), &request, now);
+                let refused = response.refused;
                 self.queue(response, now);
-                return match request.has_body {
-                    true => Err(DropReason::HttpBodyRefused),
-                    false => Ok(Some(request.head_bytes)),
-                };
+                return refused.map_or(Ok(Some(request.head_bytes)), Err);
             }
             Err(HeadError::Malformed) => {
                 (Status::BadRequest, "this is no HTTP/1 request\n", DropReason::HttpMalformed)

@@ -21,6 +21,6 @@ mod time;
 
 pub use drop_reason::{DropCounters, DropReason};
 pub use event::{BootStage, Event, LeaseChange, LeaseEvent};
-pub use files::{FileRef, Files};
+pub use files::{FileRef, Files, Made};
 pub use link::Link;
 pub use time::{Instant, Now, UnixSeconds};

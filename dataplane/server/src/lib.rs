@@ -10,6 +10,7 @@ mod cold;
 mod config;
 mod error;
 mod gateway;
+mod holders;
 mod host;
 mod keeper;
 mod metrics;

@@ -27,6 +27,7 @@ use ironherd_uring::{Buffer, Datagram, Done, Ring, RingError, SocketId};
 use tokio::sync::mpsc;
 
 use crate::clock::Clock;
+use crate::holders::Holders;
 use crate::metrics::{Metrics, add};
 use crate::view::{Shelf, UrlPorts, View};
 use dhcp::DhcpService;
@@ -147,11 +148,7 @@ impl Core {
         match done {
             Done::Datagram { socket, buffer } => self.on_datagram(ring, socket, buffer, now),
             Done::Accepted { stream, peer, local, .. } => {
-                if let Some(http) = &mut self.http {
-                    let link = self.view.by_address(*local.ip(), self.shared.ports);
-                    add(&self.shared.metrics.http_connections, 1);
-                    http.on_accepted(ring, stream, peer, link, now)?;
-                }
+                self.on_accepted(ring, stream, peer, local, now)?;
             }
             Done::Received { stream, buffer } => {
                 let outcome = self.on_received(ring, stream, buffer.as_ref(), now);
@@ -216,18 +213,23 @@ impl Core {
     }
 
     fn on_tftp_request(&mut self, datagram: &Datagram<'_>, now: Now) -> Result<(), DropReason> {
-        let client = self.card_of(IpAddr::V4(*datagram.source.ip()));
         let Some(tftp) = &mut self.tftp else { return Ok(()) };
+        let Some(link) = self.view.by_address(datagram.local, self.shared.ports) else {
+            add(&self.shared.metrics.unserved_interface, 1);
+            return Ok(());
+        };
         add(&self.shared.metrics.tftp_requests, 1);
-        let link = self.view.by_address(datagram.local, self.shared.ports);
-        let shelf = Shelf { view: &self.view, link, client, nonce: nonce() };
+        let leases = self.dhcp.as_ref().map(DhcpService::leases);
+        let holders = Holders { index: &self.view.index, leases };
+        let peer = IpAddr::V4(*datagram.source.ip());
+        let shelf = Shelf { view: &self.view, link, peer, holders, nonce: nonce() };
         tftp.on_request(&shelf, datagram, now)
     }
 
-    /// The card that holds an address by lease.
+    /// The card that holds an address by a lease that runs.
     fn card_of(&self, address: IpAddr) -> Option<Mac> {
-        let IpAddr::V4(address) = address else { return None };
-        self.dhcp.as_ref()?.leases().lease_at(address).map(|it| it.mac)
+        let leases = self.dhcp.as_ref().map(DhcpService::leases);
+        Holders { index: &self.view.index, leases }.card_of(address)
     }
 
     fn next_deadline(&self) -> Instant {

@@ -1,17 +1,15 @@
 //! What a shard answers from: one value, swapped between two turns.
 
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::path::Path;
-use std::sync::Arc;
 
-use bytes::Bytes;
 use ironherd_proto::script::grub_config;
-use ironherd_proto::{FileRef, Files, Link};
+use ironherd_proto::{FileRef, Files, Link, Made};
 use ironherd_snapshot::{Index, Mac, Snapshot};
 use ironherd_uring::Interface;
-use sha2::{Digest, Sha256};
 
 use crate::cache::Catalog;
+use crate::holders::Holders;
 
 /// The snapshot, the files that are here, and the interfaces to answer on.
 #[derive(Debug, Default)]
@@ -58,13 +56,13 @@ impl View {
         self.links.iter().find(|it| it.link.index == index)
     }
 
-    /// The link that a connection to `local` came in on. Any address of ours will do: one that
-    /// belongs to no served interface still reaches us, since it just did.
-    pub(crate) fn by_address(&self, local: Ipv4Addr, ports: UrlPorts) -> Link {
+    /// The link that a connection to `local` came in on: any address of a served interface.
+    /// Our other addresses reach us, too, for the sockets are bound to all, but get no answer.
+    pub(crate) fn by_address(&self, local: Ipv4Addr, ports: UrlPorts) -> Option<Link> {
         let held = |it: &&Served| it.interface.addresses.contains(&local);
-        let index = self.links.iter().find(held).map_or(0, |it| it.link.index);
+        let index = self.links.iter().find(held)?.link.index;
         let UrlPorts { http: http_port, gateway: gateway_port } = ports;
-        Link { index, address: local, http_port, gateway_port }
+        Some(Link { index, address: local, http_port, gateway_port })
     }
 }
 
@@ -97,28 +95,32 @@ pub(crate) struct Shelf<'a> {
     pub(crate) view: &'a View,
     /// Where the request came in; scripts name its address.
     pub(crate) link: Link,
-    /// Whose lease holds the client's address.
-    pub(crate) client: Option<Mac>,
+    pub(crate) peer: IpAddr,
+    pub(crate) holders: Holders<'a>,
     pub(crate) nonce: [u8; 16],
 }
 
 impl Shelf<'_> {
-    fn grub_config(&self, mac: Mac) -> FileRef {
-        let body = grub_config(&self.view.index, &self.link, mac, self.nonce).body;
-        let sha256 = hex::encode(Sha256::digest(&body));
-        FileRef { bytes: Bytes::from(body), sha256: Arc::from(sha256) }
+    fn grub_config(&self, mac: Mac) -> Made {
+        if !self.holders.owns(self.peer, mac) {
+            return Made::NotHolder;
+        }
+        let script = grub_config(&self.view.index, &self.link, mac, self.nonce);
+        Made::Script { mac, script }
     }
 }
 
 impl Files for Shelf<'_> {
     fn open(&self, name: &str) -> Option<FileRef> {
-        if let Some(file) = self.view.catalog.named(name) {
-            return Some(file.clone());
-        }
-        match grub_config_of(name)? {
-            GrubConfig::Card(mac) => Some(self.grub_config(mac)),
-            GrubConfig::Client => self.client.map(|mac| self.grub_config(mac)),
-        }
+        self.view.catalog.named(name).cloned()
+    }
+
+    fn made(&self, name: &str) -> Option<Made> {
+        let mac = match grub_config_of(name)? {
+            GrubConfig::Card(mac) => mac,
+            GrubConfig::Client => self.holders.card_of(self.peer)?,
+        };
+        Some(self.grub_config(mac))
     }
 
     fn by_digest(&self, sha256: &str) -> Option<FileRef> {
@@ -221,6 +223,14 @@ mod tests {
             let got: Vec<_> =
                 served.iter().map(|it| (it.link.index, it.link.address.octets())).collect();
             assert_eq!(got, want, "{named:?}");
+            let view = View { links: served, ..View::default() };
+            for interface in &all {
+                for address in &interface.addresses {
+                    let link = view.by_address(*address, UrlPorts::default());
+                    let is_served = want.iter().any(|(index, _)| *index == interface.index);
+                    assert_eq!(link.is_some(), is_served, "{named:?}, {address}");
+                }
+            }
         }
     }
 }

@@ -9,7 +9,7 @@ use ironherd_wire::http::{
 
 use super::routes::{Found, find};
 use super::{Context, SMALL_BYTES_MAX};
-use crate::{BootStage, Event, FileRef, Link, Now};
+use crate::{BootStage, DropReason, Event, FileRef, Link, Now};
 
 /// Seconds after which a file on its way is worth asking for again.
 const RETRY_AFTER_SECONDS: u32 = 2;
@@ -22,6 +22,8 @@ pub(super) struct Response {
     /// The connection closes behind it.
     pub(super) last: bool,
     pub(super) event: Option<Event>,
+    /// Why the connection ends with this response, if it is the request's fault.
+    pub(super) refused: Option<DropReason>,
     /// How much of a file's content goes out, and from where; `None` if nothing does.
     content: Option<(u64, u64)>,
 }
@@ -84,7 +86,7 @@ impl Manner {
             body
         };
         let last = self.connection == Connection::Close;
-        Response { head: bytes.into(), body, last, event: None, content: None }
+        Response { head: bytes.into(), body, last, event: None, refused: None, content: None }
     }
 
     /// A refusal, with a line for whoever looks at it with curl.
@@ -102,6 +104,12 @@ impl Manner {
         };
         self.finish(&head, Bytes::from_static(text.as_bytes()))
     }
+
+    /// A refusal that ends the connection and is counted.
+    fn end(self, status: Status, text: &'static str, reason: DropReason) -> Response {
+        let manner = Self { connection: Connection::Close, ..self };
+        Response { refused: Some(reason), ..manner.refuse(status, text) }
+    }
 }
 
 pub(super) fn answer(
@@ -112,17 +120,20 @@ pub(super) fn answer(
     now: Now,
 ) -> Response {
     let manner = Manner::of(request, now);
+    let body_refused = request.has_body.then_some(DropReason::HttpBodyRefused);
     if request.method == Method::Other {
-        return manner.refuse(Status::MethodNotAllowed, "only GET and HEAD are served\n");
+        let text = "only GET and HEAD are served\n";
+        let refusal = manner.refuse(Status::MethodNotAllowed, text);
+        return Response { refused: body_refused, ..refusal };
     }
-    if request.has_body {
-        return manner.refuse(Status::BadRequest, "a request here has no body\n");
+    if let Some(reason) = body_refused {
+        return manner.end(Status::BadRequest, "a request here has no body\n", reason);
     }
     let name = request.name();
     let Some(name) = name.as_ref().map(|it| it.as_str()) else {
         return manner.refuse(Status::NotFound, "no file can have this name\n");
     };
-    match find(context, link, name) {
+    match find(context, link, peer, name) {
         Found::File { file, content_type } => {
             let response = answer_file(manner, request, &file, content_type);
             let event = response.starts_file().then(|| file_event(peer, name, &response));
@@ -137,6 +148,10 @@ pub(super) fn answer(
             };
             let event = (request.method == Method::Get).then_some(event);
             Response { event, ..manner.finish(&head, body) }
+        }
+        Found::NotHolder => {
+            let text = "this script is for another machine than yours\n";
+            manner.end(Status::Forbidden, text, DropReason::HttpNotHolder)
         }
         Found::Arriving => {
             manner.refuse(Status::Unavailable, "the file is on its way to this rack: ask again\n")

@@ -1,11 +1,16 @@
 //! What a name means: a boot file, an image, or a script made for one machine.
 
+use std::net::IpAddr;
+
 use bytes::Bytes;
-use ironherd_snapshot::Mac;
+use ironherd_snapshot::{Index, Mac};
 
 use super::Context;
 use crate::script::{Script, boot_script, grub_config};
-use crate::{Event, FileRef, Link};
+use crate::{Event, FileRef, Link, Made};
+
+/// How a script is written for one card.
+type Render = fn(&Index, &Link, Mac, [u8; 16]) -> Script;
 
 /// What a name stands for.
 #[derive(Debug)]
@@ -19,33 +24,41 @@ pub(super) enum Found {
         body: Bytes,
         event: Event,
     },
+    /// A script for another machine than the one that asks.
+    NotHolder,
     /// Known to the region, not in this rack's cache yet.
     Arriving,
     Missing,
 }
 
 /// Looks up a clean name. `boot/` may be left out: EDK2 and shim ask for `//grubx64.efi`.
-pub(super) fn find(context: &mut Context<'_>, link: &Link, name: &str) -> Found {
+pub(super) fn find(context: &mut Context<'_>, link: &Link, peer: IpAddr, name: &str) -> Found {
     if let Some(sha256) = name.strip_prefix("images/") {
         return find_image(context, &sha256.to_ascii_lowercase());
     }
-    if let Some(mac) = mac_behind(name, "ipxe/") {
+    for (prefix, render) in [("ipxe/", boot_script as Render), ("grub/", grub_config)] {
+        let Some(mac) = mac_behind(name, prefix) else { continue };
+        // It carries the token that proves to the region which machine this is.
+        if !(context.owns)(peer, mac) {
+            return Found::NotHolder;
+        }
         let nonce = (context.nonce)();
-        return made(mac, boot_script(context.snapshot, link, mac, nonce));
-    }
-    if let Some(mac) = mac_behind(name, "grub/") {
-        let nonce = (context.nonce)();
-        return made(mac, grub_config(context.snapshot, link, mac, nonce));
+        return made(mac, render(context.snapshot, link, mac, nonce));
     }
     match name.strip_prefix("boot/").map(|name| find_file(context, name)) {
-        Some(found @ (Found::File { .. } | Found::Arriving)) => found,
-        _ => find_file(context, name),
+        Some(Found::Missing) | None => find_file(context, name),
+        Some(found) => found,
     }
 }
 
 fn find_file(context: &Context<'_>, name: &str) -> Found {
     if let Some(file) = context.files.open(name) {
         return Found::File { file, content_type: content_type(name) };
+    }
+    match context.files.made(name) {
+        Some(Made::Script { mac, script }) => return made(mac, script),
+        Some(Made::NotHolder) => return Found::NotHolder,
+        None => {}
     }
     let known = context.snapshot.file(name).is_some() || context.files.is_arriving(name);
     if known { Found::Arriving } else { Found::Missing }

@@ -1,6 +1,6 @@
 use std::net::{Ipv4Addr, SocketAddr};
 
-use ironherd_snapshot::{BootFile, Index, Snapshot};
+use ironherd_snapshot::{BootFile, Index, Mac, Snapshot};
 
 use super::{Config, Connection, Context, Output, SEND_BYTES_MAX};
 use crate::fixture::{MemoryFiles, at_ms, pattern};
@@ -8,6 +8,8 @@ use crate::{BootStage, DropReason, Event, Files as _, Link};
 
 const LINK: Link =
     Link { index: 2, address: Ipv4Addr::new(10, 77, 0, 1), http_port: 5248, gateway_port: 5249 };
+/// A card whose address is not the client's.
+const ANOTHERS: Mac = Mac([0x52, 0x54, 0, 0x77, 0, 0x66]);
 pub(super) const KERNEL_BYTES: usize = 700_000;
 
 /// One connection, what it may serve, and what it has sent.
@@ -42,7 +44,8 @@ impl Rig {
             [*nonces; 16]
         };
         let Self { snapshot, files, .. } = self;
-        let mut context = Context { snapshot, files, nonce: &mut nonce };
+        let owns = |_, mac| mac != ANOTHERS;
+        let mut context = Context { snapshot, files, nonce: &mut nonce, owns: &owns };
         self.connection.handle_bytes(&mut context, bytes, at_ms(self.ms))
     }
 
@@ -111,6 +114,21 @@ pub(super) fn get(path: &str, headers: &str) -> String {
 }
 
 #[test]
+fn a_script_goes_to_its_own_machine_only() {
+    for path in ["/ipxe/52-54-00-77-00-66", "/grub/52:54:00:77:00:66", "/foreign", "/boot/foreign"]
+    {
+        for method in ["GET", "HEAD"] {
+            let answer = Rig::ask(&get(path, "").replacen("GET", method, 1));
+            assert_eq!(answer.status(), 403, "{method} {path}");
+            assert_eq!(answer.handled, Err(DropReason::HttpNotHolder), "{method} {path}");
+            assert_eq!(answer.events, [], "{method} {path}: nothing that the region would act on");
+            assert!(answer.closed, "{method} {path}");
+            assert!(!String::from_utf8_lossy(&answer.body).contains("token"), "{path}");
+        }
+    }
+}
+
+#[test]
 fn routes_lead_to_files_scripts_or_nothing() {
     let tag = Rig::new().tag("snponly.efi");
     let rows = [
@@ -127,6 +145,8 @@ fn routes_lead_to_files_scripts_or_nothing() {
         ("/ipxe/52-54-00-77-00-10", 200, "text/plain", None),
         ("/ipxe/52:54:00:77:00:10", 200, "text/plain", None),
         ("/grub/52-54-00-77-00-10", 200, "text/plain", None),
+        ("/made", 200, "text/plain", None),
+        ("/boot/made", 200, "text/plain", None),
         ("/ipxe/52-54", 404, "text/plain", None),
         ("/boot/late.efi", 503, "text/plain", None),
         (&format!("/images/{}", "e".repeat(64)), 503, "text/plain", None),

@@ -3,12 +3,13 @@
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::net::{Ipv4Addr, SocketAddr};
 
+use bytes::Bytes;
 use ironherd_wire::name::Name;
 use ironherd_wire::tftp::{Asked, DATA_HEAD_BYTES, ErrorCode, Granted, Mode, Request};
 
 use super::transfer::{Finish, Opening, Transfer};
 use super::{Config, ERRORS_MAX, Refusal, Server};
-use crate::{DropReason, Files};
+use crate::{DropReason, Files, Made};
 
 /// The most bytes that one UDP_SEGMENT send carries over IPv4.
 const WINDOW_BYTES_MAX: usize = 65_507;
@@ -35,16 +36,12 @@ impl Server {
         }
         let name = Name::clean(request.name).ok_or(DropReason::TftpNotFound)?;
         let name = name.as_str();
-        let file = files.open(name).ok_or_else(|| match files.is_arriving(name) {
-            true => DropReason::TftpArriving,
-            false => DropReason::TftpNotFound,
-        })?;
+        let file = find(files, name)?;
         if self.config.transfers_max <= self.by_peer.len() {
             return Err(DropReason::TftpFull);
         }
         let socket = self.socket_of(self.accepted);
-        let granted = grant(&self.config, &request.asked, file.bytes.len() as u64);
-        let file = file.bytes;
+        let granted = grant(&self.config, &request.asked, file.len() as u64);
         let opening = Opening { file, peer: from, local, socket, request_hash, granted };
         let transfer = Transfer::new(opening, self.now)?;
         self.insert(transfer, name);
@@ -91,6 +88,9 @@ impl Server {
                 (ErrorCode::IllegalOperation, "only octet (binary) mode is served")
             }
             DropReason::TftpNotFound => (ErrorCode::NotFound, "no such file"),
+            DropReason::TftpNotHolder => {
+                (ErrorCode::AccessViolation, "this script is for another machine than yours")
+            }
             DropReason::TftpArriving => {
                 (ErrorCode::Undefined, "the file is on its way to this server: ask again")
             }
@@ -111,6 +111,19 @@ impl Server {
     /// Requests take the pool's sockets in turn.
     pub(super) fn socket_of(&self, order: u64) -> u16 {
         u16::try_from(order % u64::from(self.config.sockets.max(1))).unwrap_or_default()
+    }
+}
+
+/// The bytes that a clean name stands for.
+fn find(files: &dyn Files, name: &str) -> Result<Bytes, DropReason> {
+    if let Some(file) = files.open(name) {
+        return Ok(file.bytes);
+    }
+    match files.made(name) {
+        Some(Made::Script { script, .. }) => Ok(script.body.into()),
+        Some(Made::NotHolder) => Err(DropReason::TftpNotHolder),
+        None if files.is_arriving(name) => Err(DropReason::TftpArriving),
+        None => Err(DropReason::TftpNotFound),
     }
 }
 

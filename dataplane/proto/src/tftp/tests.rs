@@ -112,12 +112,13 @@ fn options_are_granted_within_our_bounds() {
 
 #[test]
 fn refusals_are_answered_at_once_and_named() {
-    let rows: [(&[u8], DropReason, Option<u16>); 11] = [
+    let rows: [(&[u8], DropReason, Option<u16>); 12] = [
         // Request, reason, code of the ERROR.
         (b"\0\x01revocations_sku.efi\0octet\0", DropReason::TftpNotFound, Some(1)),
         (b"\0\x01../snponly.efi\0octet\0", DropReason::TftpNotFound, Some(1)),
         (b"\0\x01\0octet\0", DropReason::TftpNotFound, Some(1)),
         (b"\0\x01late.efi\0octet\0", DropReason::TftpArriving, Some(0)),
+        (b"\0\x01foreign\0octet\0", DropReason::TftpNotHolder, Some(2)),
         (b"\0\x01snponly.efi\0netascii\0", DropReason::TftpModeRefused, Some(4)),
         (b"\0\x01snponly.efi\0mail\0", DropReason::TftpModeRefused, Some(4)),
         (b"\0\x02snponly.efi\0octet\0", DropReason::TftpWriteRefused, Some(2)),
@@ -139,6 +140,7 @@ fn refusals_are_answered_at_once_and_named() {
         });
         assert_eq!(error, code, "{}", payload.escape_ascii());
         assert_eq!((rig.server.transfers(), rig.output()), (0, None));
+        assert_eq!(rig.server.poll_event(), None, "{}", payload.escape_ascii());
     }
 }
 

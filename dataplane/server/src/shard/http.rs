@@ -4,8 +4,10 @@ use ironherd_proto::http::{Config, Connection, Context, Output};
 use ironherd_proto::{DropReason, Event, Instant, Link, Now};
 use ironherd_uring::{Buffer, Ring, RingError, StreamId};
 
+use super::dhcp::DhcpService;
 use super::{Core, nonce};
-use crate::metrics::Metrics;
+use crate::holders::Holders;
+use crate::metrics::{Metrics, add};
 use crate::view::Shelf;
 
 /// The HTTP connections of one shard, filed under the small number of their stream.
@@ -141,6 +143,24 @@ impl HttpService {
 }
 
 impl Core {
+    pub(super) fn on_accepted(
+        &mut self,
+        ring: &mut Ring,
+        stream: StreamId,
+        peer: SocketAddrV4,
+        local: SocketAddrV4,
+        now: Now,
+    ) -> Result<(), RingError> {
+        let link = self.view.by_address(*local.ip(), self.shared.ports);
+        let (Some(http), Some(link)) = (&mut self.http, link) else {
+            add(&self.shared.metrics.unserved_interface, 1);
+            ring.close(stream);
+            return Ok(());
+        };
+        add(&self.shared.metrics.http_connections, 1);
+        http.on_accepted(ring, stream, peer, link, now)
+    }
+
     pub(super) fn on_received(
         &mut self,
         ring: &Ring,
@@ -148,17 +168,18 @@ impl Core {
         buffer: Option<&Buffer>,
         now: Now,
     ) -> Result<(), DropReason> {
-        let Some(peer) = self.http.as_mut().and_then(|it| it.find(stream)).map(|it| it.peer) else {
-            return Ok(());
-        };
-        let client = self.card_of(IpAddr::V4(*peer.ip()));
         let Some(open) = self.http.as_mut().and_then(|it| it.find(stream)) else { return Ok(()) };
         let Some(buffer) = buffer else {
             open.connection.handle_end();
             return Ok(());
         };
-        let shelf = Shelf { view: &self.view, link: open.link, client, nonce: nonce() };
-        let mut context = Context { snapshot: &self.view.index, files: &shelf, nonce: &mut nonce };
+        let leases = self.dhcp.as_ref().map(DhcpService::leases);
+        let holders = Holders { index: &self.view.index, leases };
+        let peer = IpAddr::V4(*open.peer.ip());
+        let shelf = Shelf { view: &self.view, link: open.link, peer, holders, nonce: nonce() };
+        let owns = |peer, mac| holders.owns(peer, mac);
+        let (snapshot, files) = (&self.view.index, &shelf);
+        let mut context = Context { snapshot, files, nonce: &mut nonce, owns: &owns };
         open.connection.handle_bytes(&mut context, ring.bytes(buffer), now)
     }
 

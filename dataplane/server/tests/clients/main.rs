@@ -166,6 +166,40 @@ fn curl_gets_files_parts_and_heads() {
 }
 
 #[test]
+fn a_boot_token_goes_to_its_own_machine_only() {
+    let Some(world) = World::new("token") else { return };
+    let rack = world.start_rack();
+    world.give_address(); // That of the known machine.
+    let status = |path: &str| {
+        let command = format!("curl -s -o got -w '%{{http_code}}' http://10.77.0.1:5248{path}");
+        String::from_utf8(world.in_client(&command).stdout).unwrap()
+    };
+    let tftp = |name: &str| {
+        world.in_client(&format!("curl -s --max-time 5 -o got tftp://10.77.0.1/{name}")).status
+    };
+    let (own, anothers) = ("52-54-00-77-00-10", "52-54-00-77-00-99");
+    let rows = [(own, "200", true), (anothers, "403", false)];
+    for (mac, want, granted) in rows {
+        for path in [format!("/ipxe/{mac}"), format!("/grub/{mac}")] {
+            assert_eq!(status(&path), want, "{path}");
+        }
+        let name = format!("boot/grub/grub.cfg-01-{mac}");
+        assert_eq!(status(&format!("/{name}")), want, "{name}");
+        assert_eq!(tftp(&name).success(), granted, "{name}");
+    }
+    // A machine with a lease has its script, also from a rack that was killed meanwhile.
+    let lease = world.udhcpc(STRANGER, &[]).expect("a lease");
+    drop(rack);
+    let _rack = world.start_rack();
+    world.take_address(&lease["ip"]);
+    assert_eq!(
+        (status(&format!("/ipxe/{anothers}")), tftp("grub.cfg").success()),
+        ("200".to_owned(), true)
+    );
+    assert_eq!(status(&format!("/ipxe/{own}")), "403");
+}
+
+#[test]
 fn hundreds_of_downloads_share_the_rack() {
     let Some(world) = World::new("many") else { return };
     let _rack = world.start_rack();

@@ -189,6 +189,12 @@ impl World {
         ip(&format!("-n {} addr add 10.77.0.137/24 dev {CLIENT_INTERFACE}", self.client));
     }
 
+    /// Leaves the client with this address alone.
+    pub(crate) fn take_address(&self, address: &str) {
+        ip(&format!("-n {} addr flush dev {CLIENT_INTERFACE}", self.client));
+        ip(&format!("-n {} addr add {address}/24 dev {CLIENT_INTERFACE}", self.client));
+    }
+
     pub(crate) fn set_mtu(&self, bytes: u32) {
         ip(&format!("-n {} link set vs mtu {bytes}", self.server));
         ip(&format!("-n {} link set {CLIENT_INTERFACE} mtu {bytes}", self.client));

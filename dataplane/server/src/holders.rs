@@ -1,0 +1,116 @@
+use std::net::IpAddr;
+
+use ironherd_leases::{State, Table};
+use ironherd_snapshot::{Index, Mac};
+
+/// Which address belongs to which card: by lease, or by the operator's word.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Holders<'a> {
+    pub(crate) index: &'a Index,
+    /// Absent while this rack serves no DHCP.
+    pub(crate) leases: Option<&'a Table>,
+}
+
+impl Holders<'_> {
+    /// The card that holds an address by a lease that runs. An offer binds nobody yet, and a free
+    /// or quarantined address only remembers who had it.
+    pub(crate) fn card_of(&self, address: IpAddr) -> Option<Mac> {
+        let IpAddr::V4(address) = address.to_canonical() else { return None };
+        let lease = self.leases?.lease_at(address)?;
+        (lease.state == State::Bound).then_some(lease.mac)
+    }
+
+    /// Whether a script made for this card, which carries its machine's token, may go to `peer`.
+    ///
+    /// Where none of our subnets is, another server gave the address: nothing is known of it, and
+    /// whoever asks is served.
+    pub(crate) fn owns(&self, peer: IpAddr, mac: Mac) -> bool {
+        let IpAddr::V4(address) = peer.to_canonical() else { return false };
+        self.card_of(peer) == Some(mac)
+            || self.index.reserved_for(address) == Some(mac)
+            || self.index.subnet_of(address).is_none()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use ironherd_leases::Ask;
+    use ironherd_snapshot::{Reservation, Snapshot, Subnet};
+
+    use super::*;
+
+    const OURS: [u8; 4] = [10, 77, 0, 1];
+
+    fn mac(last: u8) -> Mac {
+        Mac([2, 0, 0, 0, 0, last])
+    }
+
+    fn index() -> Index {
+        let reservation =
+            Reservation { mac: mac(3), address: [10, 77, 0, 13].into(), hostname: None };
+        let subnet = Subnet {
+            id: "1".to_owned(),
+            cidr: "10.77.0.0/24".parse().unwrap(),
+            gateway: None,
+            dns_servers: Vec::new(),
+            ntp_servers: Vec::new(),
+            domain: None,
+            mtu: None,
+            lease_seconds: 600,
+            ranges: vec![ironherd_snapshot::Range {
+                first: [10, 77, 0, 20].into(),
+                last: [10, 77, 0, 29].into(),
+            }],
+            reservations: vec![reservation],
+        };
+        Index::new(Snapshot { subnets: vec![subnet], ..Snapshot::default() })
+    }
+
+    #[test]
+    fn a_script_goes_to_the_address_of_its_own_card() {
+        let index = index();
+        let (mut table, _) = Table::recover(&[]);
+        table.follow(&index);
+        let ask = |last| Ask { index: &index, subnet: 0, mac: mac(last), ours: OURS.into() };
+        table.bind(&ask(1), [10, 77, 0, 20].into(), 600).unwrap();
+        table.offer(&ask(2), Some([10, 77, 0, 21].into()), 600).unwrap();
+        table.bind(&ask(4), [10, 77, 0, 24].into(), 600).unwrap();
+        table.release(mac(4), [10, 77, 0, 24].into(), 1).unwrap();
+        // What came back from the journal counts as much as what this run granted.
+        let (table, _) = Table::recover(&table.compact());
+        let rows: [(&str, [u8; 4], u8, bool); 9] = [
+            ("its lease", [10, 77, 0, 20], 1, true),
+            ("another's lease", [10, 77, 0, 20], 2, false),
+            ("only offered", [10, 77, 0, 21], 2, false),
+            ("its reservation", [10, 77, 0, 13], 3, true),
+            ("another's reservation", [10, 77, 0, 13], 1, false),
+            ("its own card from an address it took", [10, 77, 0, 25], 1, false),
+            ("given back", [10, 77, 0, 24], 4, false),
+            ("nobody's", [10, 77, 0, 99], 9, false),
+            ("another server's network", [192, 0, 2, 7], 1, true),
+        ];
+        for (name, peer, last, want) in rows {
+            let holders = Holders { index: &index, leases: Some(&table) };
+            assert_eq!(holders.owns(IpAddr::from(peer), mac(last)), want, "{name}");
+        }
+        let holders = Holders { index: &index, leases: None };
+        assert!(holders.owns(IpAddr::from([10, 77, 0, 13]), mac(3)), "without DHCP of our own");
+        assert!(!holders.owns(IpAddr::from([10, 77, 0, 20]), mac(1)));
+    }
+
+    #[test]
+    fn only_a_running_lease_names_a_card() {
+        let index = index();
+        let (mut table, _) = Table::recover(&[]);
+        table.follow(&index);
+        let ask = Ask { index: &index, subnet: 0, mac: mac(1), ours: OURS.into() };
+        let address = IpAddr::from([10, 77, 0, 20]);
+        let card = |table: &Table| Holders { index: &index, leases: Some(table) }.card_of(address);
+        table.offer(&ask, Some([10, 77, 0, 20].into()), 600).unwrap();
+        assert_eq!(card(&table), None, "offered");
+        table.bind(&ask, [10, 77, 0, 20].into(), 600).unwrap();
+        assert_eq!(card(&table), Some(mac(1)), "bound");
+        table.decline(&ask, [10, 77, 0, 20].into(), 900).unwrap();
+        assert_eq!(card(&table), None, "quarantined");
+    }
+}
