@@ -1,24 +1,26 @@
+mod check;
+
 use ironherd_domain::{
-    Event, ImageState, MachineId, MachineState, OperationId, OperationKind, OperationState,
-    PowerAction, PowerProtocol, Refusal,
+    Event, MachineId, MachineState, OperationId, OperationKind, OperationState, PowerAction,
+    PowerProtocol, Refusal,
 };
-use ironherd_store::{EffectKind, Machine, Operation, image, operation};
+use ironherd_store::{EffectKind, Machine, Operation, operation};
+
+use check::{check_deploy, check_image, must_be_clean};
 
 use crate::machine_read::waits_for;
 use crate::step::powered_off;
-use crate::work::{Inner, Work, not_found, transact};
+use crate::work::{Inner, Work, transact};
 use crate::{Actor, Answer, App, MachineDeploy, MachinePower, MachineRelease, Started};
 
 const REQUEST_ID_CHARS_MAX: usize = 128;
-const USER_DATA_BYTES_MAX: usize = 256 * 1024;
-const SSH_KEYS_MAX: usize = 64;
 
 impl App {
     /// Boots the agent to take stock. Repeating it with one request id is safe.
     ///
     /// # Errors
-    /// Refusals: `NOT_FOUND`, `ILLEGAL_TRANSITION`, `EPHEMERAL_MISSING`, `REQUEST_ID_REUSED`,
-    /// `REQUEST_ID_INVALID`.
+    /// Refusals: `NOT_FOUND`, `ILLEGAL_TRANSITION`, `EPHEMERAL_MISSING`, `DISK_DIRTY`,
+    /// `REQUEST_ID_REUSED`, `REQUEST_ID_INVALID`.
     pub async fn machine_commission(
         &self,
         actor: &Actor,
@@ -31,6 +33,9 @@ impl App {
             let mut it = work.machine(id).await?;
             if let Some(operation) = repeated(&mut work, id, kind, request_id.as_deref()).await? {
                 return Ok(Started { machine: it, operation });
+            }
+            if it.state == MachineState::Broken {
+                must_be_clean(&it)?; // It would end READY, for anybody to take.
             }
             let request = request_id.clone();
             let operation = start(&mut work, &mut it, Event::Commission, kind, request).await?;
@@ -208,7 +213,7 @@ impl App {
     /// Puts a BROKEN machine back to where it was in life: NEW, READY or DEPLOYED.
     ///
     /// # Errors
-    /// Refusals: `NOT_FOUND`, `ILLEGAL_TRANSITION`.
+    /// Refusals: `NOT_FOUND`, `ILLEGAL_TRANSITION`, `DISK_DIRTY`.
     pub async fn machine_mark_fixed(&self, actor: &Actor, id: MachineId) -> Answer<Machine> {
         actor.must_be_user()?;
         transact!(self, actor, |work| {
@@ -218,10 +223,13 @@ impl App {
                 it if !it.commissioned => Event::FixedNew,
                 _ => Event::MarkFixed,
             };
-            if event == Event::MarkFixed {
+            if it.state == MachineState::Broken && event != Event::FixedDeployed {
+                must_be_clean(&it)?;
                 // It goes back to the pool: what it was allocated for is over.
                 it.owner = None;
                 it.image_id = None;
+                it.ssh_keys = None;
+                it.user_data = None;
             }
             work.step(&mut it, event, "").await?;
             Ok(it)
@@ -341,48 +349,4 @@ async fn need_ephemeral(work: &mut Work) -> Inner<()> {
     let why = "There is no RAM system to boot the machine with. Build and upload one first: \
                ironherd image build-ephemeral.";
     Err(Refusal::new("EPHEMERAL_MISSING", &["id"], why).into())
-}
-
-async fn check_image(work: &mut Work, it: &Machine, input: &MachineDeploy) -> Inner<()> {
-    let field = ["input", "imageId"];
-    let Some(image) = image::by_id(&mut work.tx, input.image_id).await? else {
-        return Err(
-            Refusal { code: "IMAGE_NOT_FOUND", ..not_found("image", "input.imageId") }.into()
-        );
-    };
-    if !image.kind.is_disk() {
-        let why = format!("`{}` is a {}; only disk images are deployed.", image.name, image.kind);
-        return Err(Refusal::new("IMAGE_KIND_WRONG", &field, why).into());
-    }
-    if image.state != ImageState::Ready {
-        let path = format!("/images/{}", image.sha256);
-        let why = format!("`{}` has not arrived yet: PUT its bytes to {path}.", image.name);
-        return Err(Refusal::new("IMAGE_NOT_READY", &field, why).into());
-    }
-    match (&image.architecture, &it.architecture) {
-        (Some(image_for), Some(machine)) if image_for != machine => {
-            let why = format!("`{}` is for {image_for}, the machine is {machine}.", image.name);
-            Err(Refusal::new("ARCHITECTURE_MISMATCH", &field, why).into())
-        }
-        _ => Ok(()),
-    }
-}
-
-fn check_deploy(input: &MachineDeploy) -> Result<(), Refusal> {
-    for (at, key) in input.ssh_keys.iter().enumerate() {
-        let place = at.to_string();
-        let path = ["input", "sshKeys", &place];
-        let one_line = !key.chars().any(char::is_control) && key.len() <= 16 * 1024;
-        let kinds = ["ssh-", "ecdsa-", "sk-"];
-        if SSH_KEYS_MAX <= at || !one_line || !kinds.iter().any(|it| key.starts_with(it)) {
-            let why = "This is no public SSH key; write it in one line as in authorized_keys.";
-            return Err(Refusal::new("SSH_KEY_INVALID", &path, why));
-        }
-    }
-    let bytes = input.user_data.as_ref().map_or(0, String::len);
-    if USER_DATA_BYTES_MAX < bytes {
-        let why = format!("User data has {bytes} bytes; at most {USER_DATA_BYTES_MAX} are kept.");
-        return Err(Refusal::new("USER_DATA_TOO_LARGE", &["input", "userData"], why));
-    }
-    Ok(())
 }

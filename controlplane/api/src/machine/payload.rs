@@ -63,6 +63,8 @@ payload! { "machineCommission" => MachineCommissionPayload {
         RequestIdReused,
         /// The `requestId` is empty or too long.
         RequestIdInvalid,
+        /// The disks hold the last owner's data; `machineRelease` erases them.
+        DiskDirty,
     }
 }
 payload! { "machineAllocate" => MachineAllocatePayload {
@@ -195,6 +197,8 @@ payload! { "machineMarkFixed" => MachineMarkFixedPayload {
         NotFound,
         /// The machine's state does not allow it; `Machine.actions` says what it allows.
         IllegalTransition,
+        /// The disks hold the last owner's data; `machineRelease` erases them.
+        DiskDirty,
     }
 }
 payload! { "machineDelete" => MachineDeletePayload {

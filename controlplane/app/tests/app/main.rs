@@ -4,6 +4,7 @@
 
 mod access;
 mod agent;
+mod broken;
 mod change;
 mod enlist;
 mod harness;
