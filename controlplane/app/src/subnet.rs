@@ -1,6 +1,8 @@
+use std::net::Ipv4Addr;
+
 use ironherd_domain::ipam::{self, Span};
-use ironherd_domain::{Mac, RangeId, Refusal, ReservationId, SubnetId, hostname};
-use ironherd_store::{Range, Reservation, Subnet, range, reservation, subnet};
+use ironherd_domain::{LeaseState, Mac, RangeId, Refusal, ReservationId, SubnetId, hostname};
+use ironherd_store::{Range, Reservation, Subnet, lease, range, reservation, subnet};
 
 use crate::work::{Halt, Inner, Work, not_found, transact};
 use crate::{
@@ -183,6 +185,7 @@ impl App {
                 Some(address) => {
                     let plan = address::plan(&mut work, &it).await?;
                     plan.check_reservation(address, &field)?;
+                    check_leased(&mut work, address, mac, &field).await?;
                     address
                 }
                 None => address::next_free(&mut work, &it, mac, &field).await?,
@@ -224,6 +227,23 @@ async fn load(work: &mut Work, id: SubnetId, field: &str) -> Inner<Subnet> {
         let code = if field == "id" { "NOT_FOUND" } else { "SUBNET_NOT_FOUND" };
         Refusal { code, ..not_found("subnet", field) }.into()
     })
+}
+
+/// A machine that uses an address under a lease would share it with the reservation's.
+async fn check_leased(work: &mut Work, at: Ipv4Addr, mac: Mac, field: &[&str]) -> Inner<()> {
+    let held = lease::by_address(&mut work.tx, at).await?;
+    let held = held.filter(|it| it.state == LeaseState::Active && work.now < it.expires);
+    match held.filter(|it| it.mac != mac) {
+        None => Ok(()),
+        Some(lease) => {
+            let seconds = lease.expires.since(work.now).as_secs() + 1;
+            let why = format!(
+                "{at} is leased to {} for another {seconds} s. Choose another address, or none.",
+                lease.mac
+            );
+            Err(Refusal::new("ADDRESS_TAKEN", field, why).into())
+        }
+    }
 }
 
 fn taken(halt: Halt, it: &Subnet) -> Halt {

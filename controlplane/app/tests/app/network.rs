@@ -1,5 +1,9 @@
-use ironherd_app::{RackRegister, RangeCreate, ReservationCreate, SubnetCreate, SubnetUpdate};
-use ironherd_domain::{RangeId, ReservationId, SubnetId};
+use std::time::Duration;
+
+use ironherd_app::{
+    RackLease, RackRegister, RackReport, RangeCreate, ReservationCreate, SubnetCreate, SubnetUpdate,
+};
+use ironherd_domain::{LeaseState, RangeId, ReservationId, SubnetId};
 
 use crate::harness::{CARD, admin, code, regions};
 
@@ -119,6 +123,53 @@ async fn ranges_and_reservations_keep_clear_of_each_other() {
         assert_eq!(code(app.range_delete(&admin(), RangeId::new()).await), "NOT_FOUND");
         let unknown = app.reservation_delete(&admin(), ReservationId::new()).await;
         assert_eq!(code(unknown), "NOT_FOUND");
+    }
+}
+
+#[tokio::test]
+async fn a_leased_address_is_reserved_for_its_holder_only() {
+    for region in regions().await {
+        region.furnish().await;
+        let app = &region.app;
+        let rack = app.rack_token_ensure().await.unwrap();
+        let rack = app.actor(rack.expose()).await.unwrap();
+        let input = RackRegister {
+            name: "rack-1".into(),
+            version: "0.1".into(),
+            addresses: vec!["10.20.0.2".into()],
+        };
+        app.rack_register(&rack, input).await.unwrap();
+        let lease = |last: u8, state| RackLease {
+            address: format!("10.20.0.{last}"),
+            mac_address: CARD.into(),
+            hostname: None,
+            state,
+            started_unix_seconds: 1_700_000_000,
+            expires_unix_seconds: 1_700_000_600,
+        };
+        let leases = vec![
+            lease(7, LeaseState::Active),
+            lease(8, LeaseState::Active),
+            lease(9, LeaseState::Released),
+        ];
+        let report = RackReport { leases, sequence: 1, ..RackReport::default() };
+        app.rack_report(&rack, report).await.unwrap();
+        let subnets = app.subnets(&admin(), &Default::default()).await.unwrap();
+        let reserve = |mac: &str, last: u8| ReservationCreate {
+            subnet_id: subnets.items[0].1.id,
+            mac_address: mac.into(),
+            address: Some(format!("10.20.0.{last}")),
+            hostname: None,
+        };
+        let (one, two) = ("52:54:00:77:00:11", "52:54:00:77:00:12");
+        let error = app.reservation_create(&admin(), reserve(one, 7)).await.unwrap_err();
+        assert_eq!(error.code(), Some("ADDRESS_TAKEN"));
+        assert!(error.to_string().contains(CARD), "{error}");
+        app.reservation_create(&admin(), reserve(one, 9)).await.unwrap(); // It was given back.
+        app.reservation_create(&admin(), reserve(CARD, 7)).await.unwrap(); // Its own.
+        assert_eq!(code(app.reservation_create(&admin(), reserve(two, 8)).await), "ADDRESS_TAKEN");
+        region.pass(Duration::from_mins(10));
+        app.reservation_create(&admin(), reserve(two, 8)).await.unwrap(); // It has run out.
     }
 }
 
