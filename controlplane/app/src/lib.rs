@@ -50,6 +50,7 @@ pub use output::{
 };
 pub use secret::Secret;
 pub use upload::ImageUpload;
+pub use worker::effect_is_moot;
 
 /// What a command gives.
 pub type Answer<T> = Result<T, CommandError>;

@@ -1,12 +1,18 @@
+use std::time::Duration;
+
 use ironherd_domain::machine::{Deadlines, Effect as StepEffect, Step, next};
 use ironherd_domain::{
-    BootDevice, EffectId, EraseMode, Event, MachineState, OperationKind, OperationState,
-    PowerProtocol, Refusal,
+    BootDevice, EffectId, EraseMode, Event, MachineState, OperationId, OperationKind,
+    OperationState, PowerProtocol, Refusal,
 };
 use ironherd_store::{Effect, EffectKind, Machine, TokenKind, effect, operation, setting, token};
 
 use crate::address;
 use crate::work::{Inner, Work};
+
+/// Longer than all tries of a power command take: what still runs then was lost, perhaps with its
+/// machine.
+const POWER_MAX: Duration = Duration::from_mins(20);
 
 /// Where the boot key of a machine is sealed for.
 pub(crate) fn boot_place(machine: &Machine) -> String {
@@ -103,7 +109,7 @@ impl Work {
         machine: &Machine,
         kind: EffectKind,
         boot: Option<BootDevice>,
-        operation: Option<ironherd_domain::OperationId>,
+        operation: Option<OperationId>,
     ) -> Inner<()> {
         if machine.power_protocol == PowerProtocol::Manual {
             return Ok(());
@@ -119,12 +125,21 @@ impl Work {
             created: self.now,
         };
         for replaced in effect::insert(&mut self.tx, &it).await? {
-            let why = Some("A later command replaced this one.");
-            let state = OperationState::Cancelled;
-            operation::finish(&mut self.tx, replaced, state, why, self.now).await?;
+            self.replaced(replaced).await?;
+        }
+        if let Some(id) = operation {
+            let deadline = Some(self.now.after(POWER_MAX));
+            operation::deadline(&mut self.tx, id, deadline).await?;
         }
         self.effects = true;
         Ok(())
+    }
+
+    /// Ends the operation of an effect that a later one replaced.
+    pub(crate) async fn replaced(&mut self, operation: OperationId) -> Inner<()> {
+        let why = Some("A later command replaced this one.");
+        let state = OperationState::Cancelled;
+        Ok(operation::finish(&mut self.tx, operation, state, why, self.now).await?)
     }
 
     /// Ends the running operation if this step does.
@@ -175,7 +190,7 @@ async fn deadlines(work: &mut Work) -> Inner<Deadlines> {
     ];
     for (name, place) in places {
         if let Some(seconds) = settings.get(name).and_then(|it| it.parse().ok()) {
-            *place = std::time::Duration::from_secs(seconds);
+            *place = Duration::from_secs(seconds);
         }
     }
     Ok(deadlines)

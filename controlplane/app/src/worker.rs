@@ -3,7 +3,8 @@ use std::time::Duration;
 use ironherd_domain::{
     Event, MachineId, MachineState, OperationKind, OperationState, PowerState, UnixMicros,
 };
-use ironherd_store::{Effect, EffectKind, effect, machine, operation, token};
+use ironherd_store::effect::PutBack;
+use ironherd_store::{Effect, EffectKind, Machine, effect, machine, operation, token};
 
 use crate::machine_read::waits_for;
 use crate::step::powered_off;
@@ -15,6 +16,17 @@ const SHARED_WAIT_MAX: Duration = Duration::from_secs(1);
 const ALONE_WAIT_MAX: Duration = Duration::from_secs(30);
 /// How long an ended effect is kept for those who look for causes.
 const EFFECTS_KEPT: Duration = Duration::from_hours(24);
+
+/// Whether a power cycle that a step of the lifecycle asked for comes too late: the machine has
+/// booted, or moved on. To carry it out would cut off work that goes well.
+#[must_use]
+pub fn effect_is_moot(effect: &Effect, machine: &Machine) -> bool {
+    let booted = machine.agent_seen.is_some() || machine.image_written;
+    effect.kind == EffectKind::PowerCycle
+        && effect.operation_id.is_none()
+        && effect.attempt == machine.attempt
+        && (booted || !machine.state.in_progress())
+}
 
 impl App {
     /// Takes effects that are due; the worker must end each within `lease`.
@@ -75,6 +87,19 @@ impl App {
         })
     }
 
+    /// Ends an effect that nothing was done for, see [`effect_is_moot`].
+    ///
+    /// # Errors
+    /// See [`App::effects_claim`].
+    pub async fn effect_skipped(&self, it: &Effect) -> Answer<()> {
+        transact!(self, &Actor::System("power"), |work| {
+            if effect::done(&mut work.tx, it).await? {
+                work.touch_progress(it.machine_id);
+            }
+            Ok(())
+        })
+    }
+
     /// Ends an effect that did not work: it is tried again after `retry_after`, or given up. Then
     /// the operation fails, and so does the machine's state if the effect belongs to it.
     ///
@@ -90,10 +115,13 @@ impl App {
             let id = it.machine_id;
             if let Some(delay) = retry_after {
                 let after = work.now.after(delay);
-                if effect::retry(&mut work.tx, it, error, after).await? {
-                    work.power_seen(id, PowerState::Unknown, Some(error)).await?;
-                    work.touch_progress(id);
+                match effect::retry(&mut work.tx, it, error, after).await? {
+                    PutBack::Lost => return Ok(()),
+                    PutBack::Superseded(Some(operation)) => work.replaced(operation).await?,
+                    PutBack::Superseded(None) | PutBack::Queued => {}
                 }
+                work.power_seen(id, PowerState::Unknown, Some(error)).await?;
+                work.touch_progress(id);
                 return Ok(());
             }
             if !effect::failed(&mut work.tx, it, error).await? {
@@ -106,7 +134,8 @@ impl App {
                 return Ok(());
             }
             let mut machine = work.machine(id).await?;
-            if machine.state.in_progress() && machine.attempt == it.attempt {
+            let current = machine.state.in_progress() && machine.attempt == it.attempt;
+            if current && !effect_is_moot(it, &machine) {
                 let cause = format!("{} did not work: {error}", it.kind.as_str());
                 work.step(&mut machine, Event::Failed, &cause).await?;
             }
@@ -127,6 +156,27 @@ impl App {
             overdue.push(Overdue { machine: it.id, deadline, waiting_for });
         }
         Ok(overdue)
+    }
+
+    /// Fails power operations past their deadline, at most `limit`, with what waits for them.
+    ///
+    /// # Errors
+    /// See [`App::effects_claim`].
+    pub async fn power_operations_expire(&self, limit: u32) -> Answer<()> {
+        let late = operation::power_overdue(&mut self.read().await?, self.now(), limit).await?;
+        if late.is_empty() {
+            return Ok(()); // The usual case must not take the writer.
+        }
+        transact!(self, &Actor::System("region"), |work| {
+            let why = "It did not end in time. Look at the machine's BMC, then try again.";
+            for it in operation::power_overdue(&mut work.tx, work.now, limit).await? {
+                let failed = OperationState::Failed;
+                effect::abandon(&mut work.tx, it.id, why).await?;
+                operation::finish(&mut work.tx, it.id, failed, Some(why), work.now).await?;
+                work.touch_progress(it.machine_id);
+            }
+            Ok(())
+        })
     }
 
     /// Drops what is over: ended effects and expired tokens. For a slow periodic worker.

@@ -30,6 +30,17 @@ pub enum EffectKind {
     PowerQuery,
 }
 
+/// What became of an effect that was put back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PutBack {
+    /// It waits for its next try.
+    Queued,
+    /// A newer command waits for the machine; this was its operation, which is over.
+    Superseded(Option<OperationId>),
+    /// Somebody else holds it by now.
+    Lost,
+}
+
 impl EffectKind {
     const ALL: [Self; 4] = [Self::PowerOn, Self::PowerOff, Self::PowerCycle, Self::PowerQuery];
 
@@ -170,24 +181,42 @@ pub async fn failed(tx: &mut Tx, it: &Effect, error: &str) -> Result<bool, Store
     end(tx, it, "FAILED", Some(error)).await
 }
 
-/// Puts an effect back until `after`. `false` if somebody else holds it by now.
+/// Puts an effect back until `after`, unless a newer command waits for the machine.
 ///
 /// # Errors
-/// [`StoreError::Sql`].
+/// [`StoreError::Sql`], [`StoreError::Corrupt`].
 pub async fn retry(
     tx: &mut Tx,
     it: &Effect,
     error: &str,
     after: UnixMicros,
-) -> Result<bool, StoreError> {
-    // A newer effect for the machine makes this one pointless.
+) -> Result<PutBack, StoreError> {
+    // A newer command makes this one pointless; a question about the power does not.
     const BACK: &str = "
         UPDATE effect SET run_after_us = $3, lease_until_us = NULL, error = $4,
             state = CASE WHEN EXISTS (SELECT 1 FROM effect AS newer
-                WHERE newer.machine_id = effect.machine_id AND newer.state = 'QUEUED')
+                WHERE newer.machine_id = effect.machine_id AND newer.state = 'QUEUED'
+                AND newer.kind <> 'POWER_QUERY')
                 THEN 'SUPERSEDED' ELSE 'QUEUED' END
-        WHERE id = $1 AND state = 'RUNNING' AND tries = $2";
-    Ok(tx.run(BACK, binds![it.id, it.tries, after, error]).await? != 0)
+        WHERE id = $1 AND state = 'RUNNING' AND tries = $2 RETURNING state";
+    let row = tx.maybe(BACK, binds![it.id, it.tries, after, error]).await?;
+    let state = row.map(|row| row.text("state")).transpose()?;
+    Ok(match state.as_deref() {
+        None => PutBack::Lost,
+        Some("SUPERSEDED") => PutBack::Superseded(it.operation_id),
+        Some(_) => PutBack::Queued,
+    })
+}
+
+/// Gives up what waits or runs for an operation that is over.
+///
+/// # Errors
+/// [`StoreError::Sql`].
+pub async fn abandon(tx: &mut Tx, operation: OperationId, error: &str) -> Result<(), StoreError> {
+    const DROP: &str = "
+        UPDATE effect SET state = 'FAILED', error = $2, lease_until_us = NULL
+        WHERE operation_id = $1 AND state IN ('QUEUED', 'RUNNING')";
+    tx.run(DROP, binds![operation, error]).await.map(|_| ())
 }
 
 /// Whether a machine has an effect that waits or runs.

@@ -196,6 +196,21 @@ pub async fn running(tx: &mut Tx, machines: &[MachineId]) -> Result<Vec<Operatio
     Ok(found)
 }
 
+/// The power operations that should have ended by `now`. The others end with their machine's state.
+///
+/// # Errors
+/// See [`by_id`].
+pub async fn power_overdue(
+    tx: &mut Tx,
+    now: UnixMicros,
+    limit: u32,
+) -> Result<Vec<Operation>, StoreError> {
+    const LATE: &str = "
+        SELECT * FROM operation WHERE state = 'RUNNING' AND kind = 'POWER' AND deadline_us <= $1
+        ORDER BY id LIMIT $2";
+    tx.all(LATE, binds![now, limit]).await?.iter().map(read).collect()
+}
+
 /// # Errors
 /// See [`by_id`].
 pub async fn page(

@@ -20,6 +20,9 @@ pub(crate) async fn run(context: Context) {
 /// One look. `true` if there may be more.
 async fn look(context: &Context) -> bool {
     let app = &context.app;
+    if let Err(error) = app.power_operations_expire(LOOK_MAX).await {
+        tracing::warn!(event = "operations_unread", %error);
+    }
     let overdue = match app.deadlines_passed(app.now(), LOOK_MAX).await {
         Ok(overdue) => overdue,
         Err(error) => {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use ironherd_app::{Actor, Answer, Effect, EffectKind, Machine};
+use ironherd_app::{Actor, Answer, Effect, EffectKind, Machine, effect_is_moot};
 use ironherd_bmc::{BmcError, Boot, PowerAction, Target};
 use ironherd_domain::{BootDevice, FirmwareKind, PowerState};
 use tokio::task::JoinSet;
@@ -69,18 +69,21 @@ fn report_panic(ended: Result<(), tokio::task::JoinError>) {
 
 async fn carry_out(context: Context, effect: Effect) {
     let limit = context.config.effect_lease.saturating_sub(LEASE_MARGIN);
+    let tries = effect.tries;
     let grace = async {
         context.stopped().await;
         sleep(context.config.shutdown_grace).await;
     };
     let verdict = tokio::select! {
         verdict = timeout(limit, attempt(&context, &effect)) => verdict.unwrap_or_else(|_| {
-            outcome::retry_now("it took longer than its lease")
+            let late = format!("the BMC took longer than {} s", limit.as_secs());
+            outcome::unanswered(late, tries, &context.config)
         }),
-        () = grace => outcome::retry_now("the region stopped"),
+        () = grace => outcome::put_back("the region stopped"),
     };
     let reported = match &verdict {
         Verdict::Done(state) => context.app.effect_done(&effect, *state).await,
+        Verdict::Skipped => context.app.effect_skipped(&effect).await,
         Verdict::Retry { error, after } => {
             context.app.effect_failed(&effect, error, Some(*after)).await
         }
@@ -89,7 +92,7 @@ async fn carry_out(context: Context, effect: Effect) {
     let (kind, machine) = (effect.kind.as_str(), effect.machine_id);
     match reported {
         Ok(()) => {
-            tracing::info!(event = "effect_ended", kind, %machine, tries = effect.tries, ?verdict);
+            tracing::info!(event = "effect_ended", kind, %machine, tries, ?verdict);
         }
         // The lease runs out, and the effect is carried out again: it asks for a state.
         Err(error) => tracing::warn!(event = "effect_unreported", kind, %machine, %error),
@@ -98,15 +101,24 @@ async fn carry_out(context: Context, effect: Effect) {
 
 /// One try, from the machine's record to what its BMC says in the end.
 async fn attempt(context: &Context, effect: &Effect) -> Verdict {
+    if context.config.effect_tries < effect.tries {
+        // Whoever began it last did not live to say how it went.
+        return Verdict::Failed(format!("it was begun {} times without an end", effect.tries - 1));
+    }
     let machine = context.app.machine(&ACTOR, effect.machine_id).await;
     let power = context.app.power_target(effect.machine_id).await;
     let (machine, power) = match (machine, power) {
         (Ok(Some(machine)), Ok(power)) => (machine, power),
         (Ok(None), _) => return Verdict::Failed("the machine was deleted".to_owned()),
-        (Err(error), _) | (_, Err(error)) => return outcome::retry_now(&error.to_string()),
+        (Err(error), _) | (_, Err(error)) => {
+            return outcome::unanswered(error.to_string(), effect.tries, &context.config);
+        }
     };
     if machine.attempt != effect.attempt && effect.kind != EffectKind::PowerQuery {
         return Verdict::Failed("a later step of the machine replaced it".to_owned());
+    }
+    if effect_is_moot(effect, &machine) {
+        return Verdict::Skipped;
     }
     let Some(power) = power else {
         // The power became manual meanwhile: the wait reason tells the operator to switch it.

@@ -12,13 +12,32 @@ use crate::target;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Verdict {
     Done(PowerState),
-    Retry { error: String, after: Duration },
+    /// Nothing was done, since it would come too late.
+    Skipped,
+    Retry {
+        error: String,
+        after: Duration,
+    },
     Failed(String),
 }
 
-/// Puts an effect back, since this process cannot go on with it.
-pub(crate) fn retry_now(error: &str) -> Verdict {
+/// Puts an effect back, since this process ends.
+pub(crate) fn put_back(error: &str) -> Verdict {
     Verdict::Retry { error: error.to_owned(), after: Duration::ZERO }
+}
+
+/// Judges a try that the BMC gave no answer to: out of time, or a fault of ours.
+pub(crate) fn unanswered(error: String, tries: u32, config: &WorkersConfig) -> Verdict {
+    if config.effect_tries <= tries {
+        return Verdict::Failed(error);
+    }
+    Verdict::Retry { error, after: pause(tries, config) }
+}
+
+/// What passes before the try after number `tries`.
+fn pause(tries: u32, config: &WorkersConfig) -> Duration {
+    let doubled = 2u32.saturating_pow(tries.saturating_sub(1));
+    config.retry_after_min.saturating_mul(doubled).min(config.retry_after_max)
 }
 
 /// Judges the answer to try number `tries`, counted from 1.
@@ -36,12 +55,10 @@ pub(crate) fn verdict(
     if !error.is_transient() || config.effect_tries <= tries {
         return Verdict::Failed(text);
     }
-    let doubled = 2u32.saturating_pow(tries.saturating_sub(1));
-    let after = config.retry_after_min.saturating_mul(doubled).min(config.retry_after_max);
     let after = match error {
         // Sooner than this nothing would be sent.
-        BmcError::BackingOff { retry_in } => after.max(retry_in),
-        _ => after,
+        BmcError::BackingOff { retry_in } => pause(tries, config).max(retry_in),
+        _ => pause(tries, config),
     };
     Verdict::Retry { error: text, after }
 }
@@ -132,6 +149,15 @@ mod tests {
             }
         }
         assert_eq!(check(Ok(off), 1), Verdict::Done(PowerState::Off));
+    }
+
+    #[test]
+    fn a_try_without_an_answer_counts() {
+        let config = WorkersConfig::default();
+        let unanswered = |tries| unanswered("late".to_owned(), tries, &config);
+        let after = Duration::from_secs(2);
+        assert_eq!(unanswered(1), Verdict::Retry { error: "late".to_owned(), after });
+        assert_eq!(unanswered(config.effect_tries), Verdict::Failed("late".to_owned()));
     }
 
     fn check(result: Result<ironherd_bmc::PowerState, BmcError>, tries: u32) -> Verdict {

@@ -1,10 +1,12 @@
 use std::time::Duration;
 
 use ironherd_app::{
-    Actor, AgentFinished, AgentProgress, CommandError, EffectKind, MachineCreate, MachineRelease,
+    Actor, AgentFinished, AgentProgress, CommandError, Effect, EffectKind, MachineCreate,
+    MachinePower, MachineRelease, effect_is_moot,
 };
 use ironherd_domain::{
-    AgentNext, EraseMode, Event, MachineId, MachineState, OperationState, PowerState,
+    AgentNext, EraseMode, Event, MachineId, MachineState, OperationId, OperationState, PowerAction,
+    PowerState,
 };
 
 use crate::harness::{CARD, admin, code, redfish, regions};
@@ -274,5 +276,42 @@ async fn a_poll_that_sees_the_machine_off_moves_a_release_on() {
         assert_eq!((it.state, it.power_state), (MachineState::Ready, PowerState::Off));
         let target = region.app.power_target(it.id).await.unwrap().unwrap();
         assert_eq!(target.password.expose(), redfish().password.unwrap().expose());
+    }
+}
+
+#[tokio::test]
+async fn a_power_cycle_that_comes_too_late_does_no_harm() {
+    for region in regions().await {
+        region.furnish().await;
+        let it = region.machine(CARD).await;
+        region.app.machine_commission(&admin(), it.id, None).await.unwrap();
+        let effect = region.effect().await;
+        assert!(!effect_is_moot(&effect, &region.load(it.id).await));
+        region.agent(it.id, 1).await;
+        let loaded = region.load(it.id).await;
+        assert!(effect_is_moot(&effect, &loaded), "the agent is at work");
+        let asked = Effect { operation_id: Some(OperationId::new()), ..effect.clone() };
+        assert!(!effect_is_moot(&asked, &loaded), "a person asked for it");
+        // Given up although the machine booted: its state goes on.
+        region.app.effect_failed(&effect, "No answer.", None).await.unwrap();
+        assert_eq!(region.state(it.id).await, MachineState::Commissioning);
+    }
+}
+
+#[tokio::test]
+async fn a_replaced_power_command_ends_its_operation() {
+    for region in regions().await {
+        let it = region.machine(CARD).await;
+        let power = |action| MachinePower { action, boot_device: None };
+        let on = power(PowerAction::On);
+        let first = region.app.machine_power(&admin(), it.id, on).await.unwrap().operation;
+        let running = region.effect().await;
+        let off = power(PowerAction::Off);
+        region.app.machine_power(&admin(), it.id, off).await.unwrap();
+        let later = Some(Duration::from_secs(5));
+        region.app.effect_failed(&running, "No answer.", later).await.unwrap();
+        let first = region.app.operation(&admin(), first.id).await.unwrap().unwrap();
+        assert_eq!(first.state, OperationState::Cancelled);
+        region.obey(EffectKind::PowerOff).await;
     }
 }

@@ -3,6 +3,7 @@ use std::time::Duration;
 use ironherd_domain::{BootDevice, EffectId, MachineId, OperationId, UnixMicros};
 
 use super::{NOW, both, machine};
+use crate::effect::PutBack;
 use crate::{Db, Effect, EffectKind, effect as store, machine as machines};
 
 const LEASE: Duration = Duration::from_secs(60);
@@ -102,11 +103,19 @@ async fn one_machine_gets_one_command_at_a_time() {
 async fn a_retry_waits_and_gives_way_to_a_newer_command() {
     for (_database, db) in both().await {
         let machine = a_machine(&db, 1).await;
-        queue(&db, &effect(machine, EffectKind::PowerCycle)).await;
+        let operation_id = Some(OperationId::new());
+        let cycle = Effect { operation_id, ..effect(machine, EffectKind::PowerCycle) };
+        queue(&db, &cycle).await;
         let it = claim(&db, NOW, 9).await.remove(0);
         let later = NOW.after(Duration::from_secs(5));
+        // A question that waits replaces nothing.
+        let question = effect(machine, EffectKind::PowerQuery);
+        queue(&db, &Effect { created: later.after(LEASE), ..question }).await;
         let mut tx = db.write().await.unwrap();
-        assert!(store::retry(&mut tx, &it, "no route", later).await.unwrap());
+        let back = store::retry(&mut tx, &it, "no route", later).await.unwrap();
+        assert_eq!(back, PutBack::Queued);
+        let again = store::retry(&mut tx, &it, "no route", later).await.unwrap();
+        assert_eq!(again, PutBack::Lost);
         let error = store::pending_error(&mut tx, machine).await.unwrap();
         assert_eq!(error.as_deref(), Some("no route"));
         assert_eq!(store::next_due(&mut tx).await.unwrap(), Some(later));
@@ -116,7 +125,8 @@ async fn a_retry_waits_and_gives_way_to_a_newer_command() {
         let off = effect(machine, EffectKind::PowerOff);
         queue(&db, &off).await;
         let mut tx = db.write().await.unwrap();
-        assert!(store::retry(&mut tx, &it, "no route", later).await.unwrap());
+        let back = store::retry(&mut tx, &it, "no route", later).await.unwrap();
+        assert_eq!(back, PutBack::Superseded(operation_id));
         tx.commit().await.unwrap();
         let claimed = claim(&db, later, 9).await;
         assert_eq!(claimed.iter().map(|it| it.id).collect::<Vec<_>>(), [off.id]);

@@ -242,6 +242,60 @@ async fn a_shutdown_puts_back_what_it_cannot_finish() {
     assert_eq!(claimed.len(), 1);
 }
 
+/// Goal: a command that was carried out but not reported must not hit a machine at work.
+#[tokio::test]
+async fn a_late_power_cycle_spares_a_machine_that_moved_on() {
+    let region = Region::open().await;
+    let on = ScriptedBmc { power: ironherd_bmc::PowerState::On, ..ScriptedBmc::default() };
+    let id = region.machine(1, on).await;
+    region.commission(id).await;
+    let claimed = region.app.effects_claim(1, CONFIG.effect_lease).await.unwrap();
+    assert_eq!(claimed.len(), 1);
+    region.app.machine_event(id, Event::Finished, "").await.unwrap();
+    region.advance(CONFIG.effect_lease);
+    let workers = region.workers(CONFIG);
+    ended(&region).await;
+    assert_eq!(pressed(&region, 1), [""; 0], "the lease ran out, and yet nothing was pressed");
+    assert_eq!(region.read(id).await.state, MachineState::Ready);
+    workers.shutdown().await;
+}
+
+/// Waits until no effect is left.
+async fn ended(region: &Region) {
+    // Only what waits or runs has a time: without any, this waits as long as an idle worker.
+    let idle = Duration::from_secs(1);
+    while tokio::time::timeout(idle, region.app.effects_wait()).await.is_ok() {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+#[tokio::test]
+async fn tries_that_run_out_of_time_come_to_an_end() {
+    let region = Region::open().await;
+    let id = region.machine(1, ScriptedBmc { hangs: true, ..ScriptedBmc::default() }).await;
+    region.commission(id).await;
+    // All but 20 ms of this lease is the margin.
+    let effect_lease = Duration::from_millis(5_020);
+    let workers = region.workers(WorkersConfig { effect_lease, ..CONFIG });
+    let failed = MachineState::FailedCommissioning;
+    let machine = region.until(id, |it| it.state == failed).await;
+    assert!(machine.failure.unwrap().contains("the BMC took longer than"));
+    workers.shutdown().await;
+}
+
+#[tokio::test]
+async fn a_power_command_that_nobody_carries_out_ends() {
+    let region = Region::open().await;
+    let id = region.machine(1, ScriptedBmc::default()).await;
+    let workers = region.workers(WorkersConfig { effects_at_once: 0, ..CONFIG });
+    let input = MachinePower { action: PowerAction::On, boot_device: None };
+    let started = region.app.machine_power(&OPERATOR, id, input).await.unwrap();
+    region.advance(Duration::from_secs(21 * 60));
+    finished(&region, &started.operation, OperationState::Failed).await;
+    assert!(region.app.effects_claim(9, CONFIG.effect_lease).await.unwrap().is_empty());
+    workers.shutdown().await;
+}
+
 #[tokio::test]
 async fn polls_reach_good_bmcs_among_dead_ones() {
     let region = Region::open().await;
