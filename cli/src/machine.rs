@@ -68,11 +68,17 @@ pub(crate) enum MachineCommand {
         state: Vec<String>,
     },
     /// Shows one machine, named by hostname or id.
-    Show { machine: String },
+    Show {
+        /// Hostname or id.
+        machine: String,
+    },
     /// Boots the agent, takes stock, and ends in READY.
     Commission(Waited),
     /// Takes a READY machine for yourself.
-    Allocate { machine: String },
+    Allocate {
+        /// Hostname or id.
+        machine: String,
+    },
     /// Installs an image and ends in DEPLOYED, when the installed system reports in.
     Deploy(Deploy),
     /// Powers off, erases the disks and gives the machine back.
@@ -84,13 +90,21 @@ pub(crate) enum MachineCommand {
         no_erase: bool,
     },
     /// Stops what the machine is doing.
-    Abort { machine: String },
+    Abort {
+        /// Hostname or id.
+        machine: String,
+    },
     /// Does what failed again, in place.
     Retry(Waited),
     /// Switches the machine, or asks its BMC.
-    Power { machine: String, action: PowerAction },
+    Power {
+        /// Hostname or id.
+        machine: String,
+        action: PowerAction,
+    },
     /// Forgets the machine.
     Delete {
+        /// Hostname or id.
         machine: String,
         /// Also when it is in use or its BMC cannot be reached.
         #[arg(long)]
@@ -100,6 +114,7 @@ pub(crate) enum MachineCommand {
 
 #[derive(Debug, Args)]
 pub(crate) struct Waited {
+    /// Hostname or id.
     machine: String,
     /// Return when the operation has ended, not when it has begun.
     #[arg(long)]

@@ -24,27 +24,30 @@ use client::{Client, Token};
 use config::Config;
 use output::Output;
 
+/// Heads the options that every command has, so that a command's own come first.
+const COMMON: &str = "Common options";
+
 /// Bare-metal provisioning: find, commission, deploy and release physical servers.
 #[derive(Debug, Parser)]
 #[command(name = "ironherd", version, propagate_version = true, max_term_width = 100)]
 struct Arguments {
     /// Configuration file [default: ironherd.toml, if it is there].
-    #[arg(long, global = true, env = "IRONHERD_CONFIG")]
+    #[arg(long, global = true, help_heading = COMMON, env = "IRONHERD_CONFIG")]
     config: Option<PathBuf>,
     /// Folder for the database, images, leases and keys.
-    #[arg(long, global = true)]
+    #[arg(long, global = true, help_heading = COMMON)]
     data_dir: Option<PathBuf>,
     /// The region's address, for commands that talk to it.
-    #[arg(long, global = true, env = "IRONHERD_URL", default_value = "http://127.0.0.1:5240")]
+    #[arg(long, global = true, help_heading = COMMON, env = "IRONHERD_URL", default_value = "http://127.0.0.1:5240")]
     url: String,
     /// File with an API token; `ironherd admin create` makes one.
-    #[arg(long = "api-token-file", global = true, env = "IRONHERD_TOKEN_FILE")]
+    #[arg(long = "api-token-file", global = true, help_heading = COMMON, env = "IRONHERD_TOKEN_FILE")]
     token_file: Option<PathBuf>,
     /// Tables for people, JSON for programs.
-    #[arg(long, global = true, value_enum, default_value_t)]
+    #[arg(long, global = true, help_heading = COMMON, value_enum, default_value_t)]
     output: Output,
     /// How log lines on standard error look.
-    #[arg(long, global = true, value_enum, default_value_t)]
+    #[arg(long, global = true, help_heading = COMMON, value_enum, default_value_t)]
     log_format: logs::LogFormat,
     #[command(subcommand)]
     command: Command,

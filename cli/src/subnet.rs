@@ -29,25 +29,38 @@ pub(crate) enum SubnetCommand {
     /// Adds a subnet.
     Create(Create),
     /// Ties an address to a network card; without an address, the next free one.
-    Reserve { subnet: String, mac: String, address: Option<String> },
+    Reserve {
+        /// Name, CIDR or id of the subnet.
+        subnet: String,
+        /// The card's MAC address.
+        mac: String,
+        /// The address; left out, the next free one.
+        address: Option<String>,
+    },
 }
 
 #[derive(Args, Debug)]
 pub(crate) struct Create {
+    /// What people call it.
     name: String,
     /// The network, e.g. 10.20.0.0/24.
     cidr: String,
+    /// Default route of the machines.
     #[arg(long)]
     gateway: Option<String>,
+    /// DNS server; may be given several times.
     #[arg(long = "dns")]
     dns_servers: Vec<String>,
+    /// NTP server; may be given several times.
     #[arg(long = "ntp")]
     ntp_servers: Vec<String>,
+    /// Domain of the machines' names.
     #[arg(long)]
     domain: Option<String>,
     /// Addresses for machines without a reservation, FIRST-LAST; may be given several times.
     #[arg(long)]
     dynamic: Vec<String>,
+    /// How long an address is lent.
     #[arg(long)]
     lease_seconds: Option<u32>,
 }
