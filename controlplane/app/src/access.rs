@@ -58,23 +58,28 @@ impl App {
         })
     }
 
-    /// Turns the setup token into a user.
+    /// Turns the setup token into the first user.
     ///
     /// # Errors
-    /// [`CommandError::Unauthenticated`] if it is not known or was used before. Refusals:
+    /// [`CommandError::Unauthenticated`] if it is not known, or once there is a user. Refusals:
     /// `NAME_INVALID`, `NAME_TAKEN`.
     pub async fn setup_redeem(&self, setup_token: &str, name: &str) -> Answer<TokenMade> {
         check_name(name, &["name"])?;
         let digest = token_digest(setup_token);
-        transact!(self, &Actor::System("setup"), |work| {
+        let made: Answer<Option<TokenMade>> = transact!(self, &Actor::System("setup"), |work| {
+            if token::count(&mut work.tx, TokenKind::User).await? != 0 {
+                token::delete_kind(&mut work.tx, TokenKind::Setup).await?;
+                return Ok(None); // No error: the deletion is to be kept.
+            }
             let found = token::by_digest(&mut work.tx, &digest).await?;
             let found = found.filter(|it| it.kind == TokenKind::Setup);
             let Some(found) = found else { return Err(CommandError::Unauthenticated.into()) };
             if !token::use_once(&mut work.tx, found.id, work.now).await? {
                 return Err(CommandError::Unauthenticated.into());
             }
-            user(&mut work, name, &["name"]).await
-        })
+            user(&mut work, name, &["name"]).await.map(Some)
+        });
+        made?.ok_or(CommandError::Unauthenticated)
     }
 
     /// The token of the rack that runs beside this region, kept in `rack.token` (0600). Made on
@@ -143,6 +148,8 @@ async fn user(work: &mut Work, name: &str, field: &[&str]) -> crate::work::Inner
             Refusal::new("NAME_TAKEN", field, why)
         })
     })?;
+    // From the first user on, nobody is let in by a link.
+    token::delete_kind(&mut work.tx, TokenKind::Setup).await?;
     work.event(None, "USER_TOKEN_CREATED", format!("{name} has a token now"));
     Ok(made)
 }

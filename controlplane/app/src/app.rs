@@ -1,4 +1,6 @@
 use std::collections::{HashMap, VecDeque};
+use std::fs::Permissions;
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -85,7 +87,8 @@ impl App {
         url: Option<&str>,
         clock: Clock,
     ) -> Result<Self, OpenError> {
-        remove_parts(&data_dir.join("images"))?;
+        std::fs::create_dir_all(data_dir.join("images"))?;
+        keep_private(data_dir)?;
         let keyring = Keyring::open(&data_dir.join("secret.key"))?;
         let file = data_dir.join(DATABASE_FILE);
         let db = Db::open(url.unwrap_or(&file.to_string_lossy())).await?;
@@ -173,9 +176,22 @@ impl Inner {
     }
 }
 
-/// Makes the folder of images; removes uploads that a crash cut short.
-fn remove_parts(images: &Path) -> std::io::Result<()> {
-    std::fs::create_dir_all(images)?;
+/// Shuts a folder of our own to others: user data lies in the database in the clear.
+fn keep_private(folder: &Path) -> std::io::Result<()> {
+    const OTHERS: u32 = 0o077;
+    const STICKY: u32 = 0o1000;
+    let found = std::fs::metadata(folder)?;
+    let own = found.uid() == rustix::process::geteuid().as_raw();
+    // One that everybody may write to, like /tmp, serves others too and must stay open.
+    if own && found.mode() & OTHERS != 0 && found.mode() & STICKY == 0 {
+        std::fs::set_permissions(folder, Permissions::from_mode(0o700))?;
+    }
+    Ok(())
+}
+
+/// Removes uploads that a crash cut short. Only for the one process that serves: others may run
+/// beside it, and the uploads are its own.
+pub(crate) fn remove_parts(images: &Path) -> std::io::Result<()> {
     for entry in std::fs::read_dir(images)? {
         let entry = entry?;
         if entry.file_name().to_string_lossy().starts_with(".part-") {

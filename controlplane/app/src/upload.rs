@@ -35,7 +35,7 @@ struct Part {
 impl Drop for Part {
     fn drop(&mut self) {
         if !self.kept {
-            // Best effort: a part that stays is removed at the next start.
+            // Best effort: a part that stays is removed when the region serves next.
             let _ = std::fs::remove_file(&self.path);
         }
     }

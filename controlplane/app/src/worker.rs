@@ -6,6 +6,7 @@ use ironherd_domain::{
 use ironherd_store::effect::PutBack;
 use ironherd_store::{Effect, EffectKind, Machine, effect, machine, operation, token};
 
+use crate::app::remove_parts;
 use crate::machine_read::waits_for;
 use crate::step::powered_off;
 use crate::work::{Inner, Work, transact};
@@ -39,11 +40,13 @@ impl App {
         })
     }
 
-    /// Called once when a region starts: takes up what its killed predecessor had in hand.
+    /// Called once when a region begins to serve: takes up what its killed predecessor had in hand,
+    /// and removes the uploads that it did not finish.
     ///
     /// # Errors
     /// See [`App::effects_claim`].
-    pub async fn effects_reclaim(&self) -> Answer<()> {
+    pub async fn serving_begins(&self) -> Answer<()> {
+        remove_parts(&self.data_dir().join("images"))?;
         if self.inner.db.is_shared() {
             return Ok(()); // Another region may hold them; its leases end by themselves.
         }

@@ -42,7 +42,7 @@ pub async fn run(
     shutdown: watch::Receiver<bool>,
 ) -> Result<(), RunError> {
     let app = App::open(&config.data_dir, config.database_url.as_deref()).await?;
-    app.effects_reclaim().await?;
+    app.serving_begins().await?;
     let bmc = BmcPool::new(PoolConfig::default());
     let mut workers = ironherd_workers::spawn(app.clone(), bmc, WorkersConfig::default());
     // A region without workers looks alive and does nothing: their end is the region's end.

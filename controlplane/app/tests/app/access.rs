@@ -1,6 +1,7 @@
 use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
 
-use ironherd_app::{Actor, CommandError, PageRequest, RackReport};
+use ironherd_app::{Actor, App, CommandError, PageRequest, RackReport};
 use ironherd_domain::TokenId;
 
 use crate::harness::{CARD, admin, code, regions};
@@ -88,6 +89,21 @@ async fn the_setup_token_lets_one_in_once() {
 }
 
 #[tokio::test]
+async fn the_setup_token_ends_with_the_first_user() {
+    for region in regions().await {
+        let app = &region.app;
+        let setup = app.setup_token_issue().await.unwrap().unwrap();
+        let made = app.admin_create("ada").await.unwrap();
+        let late = app.setup_redeem(setup.expose(), "eve").await;
+        assert!(matches!(late, Err(CommandError::Unauthenticated)), "there is a user");
+        // Without users a fresh link is printed; the old one stays dead.
+        app.user_token_delete(&admin(), made.token.id).await.unwrap();
+        let late = app.setup_redeem(setup.expose(), "eve").await;
+        assert!(matches!(late, Err(CommandError::Unauthenticated)), "it was deleted");
+    }
+}
+
+#[tokio::test]
 async fn the_rack_token_stays_in_its_file() {
     for region in regions().await {
         let first = region.app.rack_token_ensure().await.unwrap();
@@ -121,5 +137,31 @@ async fn no_secret_lies_open_in_the_database_or_in_debug() {
             assert!(has(CARD.as_bytes()), "the search itself works");
             assert!(!has(b"calvin-the-secret") && !has(made.text.expose().as_bytes()));
         }
+    }
+}
+
+/// Goal: opening the data beside a live server neither harms its uploads nor lets others read.
+#[tokio::test]
+async fn the_data_folder_is_private_and_uploads_outlast_a_second_opening() {
+    let folder = tempfile::tempdir().unwrap();
+    let mode = |path: &Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o7777;
+    let set = |path: &Path, mode| {
+        std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
+    };
+    for (before, after) in [(None, 0o700), (Some(0o755), 0o700), (Some(0o1777), 0o1777)] {
+        let path = folder.path().join(format!("{before:?}"));
+        if let Some(before) = before {
+            std::fs::create_dir(&path).unwrap();
+            set(&path, before);
+        }
+        let app = App::open(&path, None).await.unwrap();
+        assert_eq!(mode(&path), after, "{before:?}");
+        let part = path.join("images/.part-00");
+        std::fs::write(&part, "half").unwrap();
+        let beside = App::open(&path, None).await.unwrap();
+        assert!(part.exists());
+        beside.close().await;
+        app.serving_begins().await.unwrap();
+        assert!(!part.exists());
     }
 }
