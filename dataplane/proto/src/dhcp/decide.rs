@@ -2,7 +2,7 @@
 
 use std::net::{Ipv4Addr, SocketAddrV4};
 
-use ironherd_leases::{Ask, Change, Lease, Refusal, State};
+use ironherd_leases::{Ask, Change, Lease, State};
 use ironherd_wire::dhcp::MessageType;
 
 use super::answer::{Answer, write_nak};
@@ -94,10 +94,11 @@ impl Server {
             return self.refuse(request, "wrong network");
         }
         let ask = request.ask(subnet);
-        let known = self.leases.lease_of(request.mac, network_here(request)?);
+        let network = network_here(request)?;
         if ask.reserved().is_some_and(|it| it != address) {
-            return self.refuse(request, "another address is reserved");
+            return self.refuse_ours(request, network, address, "another address is reserved");
         }
+        let known = self.leases.lease_of(request.mac, network);
         let expected = ask.reserved().or(known.map(|it| it.address));
         match self.leases.can_bind(&ask, address) {
             Ok(()) if expected.is_none_or(|it| it == address) => {
@@ -110,8 +111,9 @@ impl Server {
             }
             // It has a newer lease with us, but what it asks for is free: serve it.
             Ok(()) if request.client.boots() => self.grant(request, &ask, address),
-            Err(Refusal::NotOurs) if expected.is_none() => Err(DropReason::DhcpUnknownClient),
-            Ok(()) | Err(_) => self.refuse(request, "the address is not yours"),
+            Ok(()) | Err(_) => {
+                self.refuse_ours(request, network, address, "the address is not yours")
+            }
         }
     }
 
@@ -121,11 +123,28 @@ impl Server {
         let ask = request.ask(request.subnet_of(address)?);
         match self.leases.can_bind(&ask, address) {
             Ok(()) => self.grant(request, &ask, address),
-            Err(Refusal::NotOurs) if self.leases.lease_at(address).is_none() => {
-                Err(DropReason::DhcpUnknownClient)
+            Err(_) => {
+                let network = request.subnet(ask.subnet)?.cidr.network();
+                self.refuse_ours(request, network, address, "the address is no longer yours")
             }
-            Err(_) => self.refuse(request, "the address is no longer yours"),
         }
+    }
+
+    /// Says no to a client that holds a lease of ours. About any other we know nothing: a second
+    /// rack on the network may have granted what it asks for, and a NAK would take that away.
+    fn refuse_ours(
+        &mut self,
+        request: &Request<'_>,
+        network: Ipv4Addr,
+        address: Ipv4Addr,
+        why: &str,
+    ) -> Result<(), DropReason> {
+        let holds = |it: Lease| it.mac == request.mac && it.state == State::Bound;
+        let of_card = self.leases.lease_of(request.mac, network);
+        if [of_card, self.leases.lease_at(address)].into_iter().flatten().any(holds) {
+            return self.refuse(request, why);
+        }
+        Err(DropReason::DhcpUnknownClient)
     }
 
     fn grant(

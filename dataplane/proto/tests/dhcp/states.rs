@@ -31,7 +31,7 @@ fn a_request_is_judged_by_the_clients_state() {
     let (behind, far) = (Ipv4Addr::new(10, 77, 9, 150), Ipv4Addr::new(192, 0, 2, 1));
     let ask_nothing = Said::new(Request, mac(1));
     let ask_other = select(1, 150).with(code::SERVER_ID, &[]); // Joined: still ours.
-    let rows: [(&str, Said, Result<MessageType, DropReason>); 27] = [
+    let rows: [(&str, Said, Result<MessageType, DropReason>); 28] = [
         // Card 1 holds 101, card 2 has 50 reserved, card 3 is new; 150 is free.
         ("selecting, free", select(3, 150), Ok(Ack)),
         ("selecting, own", select(1, 101), Ok(Ack)),
@@ -50,17 +50,18 @@ fn a_request_is_judged_by_the_clients_state() {
         ),
         ("rebooting, own", reboot(1, address(101)), Ok(Ack)),
         ("rebooting, own reservation", reboot(2, address(50)), Ok(Ack)),
-        ("rebooting, not the reservation", reboot(2, address(150)), Ok(Nak)),
+        ("rebooting, not the reservation", reboot(2, address(150)), Err(DhcpUnknownClient)),
         ("rebooting, newer lease elsewhere", reboot(1, address(150)), Ok(Nak)),
         ("rebooting, firmware is served", booting(reboot(1, address(150))), Ok(Ack)),
         ("rebooting, unknown", reboot(3, address(150)), Err(DhcpUnknownClient)),
         ("rebooting, unknown firmware is served", booting(reboot(3, address(150))), Ok(Ack)),
-        ("rebooting, held by another", reboot(3, address(101)), Ok(Nak)),
+        ("rebooting, held by another", reboot(3, address(101)), Err(DhcpUnknownClient)),
         ("rebooting, unknown, outside the ranges", reboot(3, address(9)), Err(DhcpUnknownClient)),
         ("rebooting, wrong network", reboot(3, far), Ok(Nak)),
         ("renewing, own", renew(1, 101), Ok(Ack)),
         ("renewing, forgotten but free", renew(3, 150), Ok(Ack)),
-        ("renewing, held by another", renew(3, 101), Ok(Nak)),
+        ("renewing, held by another", renew(3, 101), Err(DhcpUnknownClient)),
+        ("renewing, not the lease it has", renew(1, 50), Ok(Nak)),
         ("renewing, unknown, outside the ranges", renew(3, 9), Err(DhcpUnknownClient)),
         ("renewing, behind a router", renewing(mac(3), behind), Ok(Ack)),
         ("renewing, nowhere", renewing(mac(3), far), Err(DhcpNoSubnet)),
