@@ -71,7 +71,8 @@ impl BufferPool {
 
     /// Takes note that the kernel handed out buffer `id` with `len` bytes in it.
     pub(crate) fn take(&mut self, id: u16, len: u32) -> Buffer {
-        debug_assert!(id < self.count && len <= self.buffer_bytes);
+        // What `bytes` reads rests on this, so it is checked in every build.
+        assert!(id < self.count, "the kernel names a buffer that it was given");
         self.taken = self.taken.saturating_add(1).min(self.count);
         Buffer { pool: self.name, id, len: len.min(self.buffer_bytes) }
     }
@@ -80,11 +81,12 @@ impl BufferPool {
     pub(crate) fn bytes<'a>(&'a self, buffer: &'a Buffer) -> &'a [u8] {
         assert_eq!(buffer.pool, self.name, "a buffer is read through its own ring");
         let start = usize::from(buffer.id) * self.buffer_bytes as usize;
-        debug_assert!(start + buffer.len as usize <= self.memory.len());
-        // SAFETY: `id` < count, so the start lies inside the mapping.
+        // SAFETY: `take`, which alone makes a `Buffer`, checked that `id` < count and cut `len` to
+        // a buffer's length: start and end lie inside the mapping of count such buffers.
         let first = unsafe { self.memory.as_ptr().add(start) };
-        // SAFETY: the kernel does not touch a buffer from its completion until `give`, which
-        // needs the `Buffer` by value; while this borrow lives nobody can call it.
+        // SAFETY: the `len` bytes lie inside the mapping, as above. The kernel does not touch them
+        // from the completion until `give`, which `recycle` calls with `&mut self` and the `Buffer`
+        // by value: neither can be had while this borrow of both lives.
         unsafe { std::slice::from_raw_parts(first, buffer.len as usize) }
     }
 
