@@ -28,16 +28,19 @@ pub struct Recovery {
     pub records: usize,
     /// Places before the last good record that hold none: the disk has lost something.
     pub damaged: usize,
+    /// The version of an intact record that is not ours to read: nothing may be cut or appended.
+    pub foreign_version: Option<u8>,
 }
 
 /// Records that wait for the disk, and how far the disk is.
 #[derive(Debug, Default)]
 pub(crate) struct Journal {
     pending: Vec<u8>,
-    appended: u64,          // Number of the last record.
-    committed: u64,         // Invariant: committed <= in_flight <= appended.
+    replaced: Vec<u8>, // What waited when the image in flight was made: it says so, too.
+    appended: u64,     // Number of the last record.
+    committed: u64,    // Invariant: committed <= in_flight <= appended.
     in_flight: Option<u64>, // Last record of the batch that the caller is writing.
-    failed: bool,           // Once a write failed, only a whole new file can be trusted.
+    failed: bool,      // Once a write failed, only a whole new file can be trusted.
 }
 
 impl Journal {
@@ -69,7 +72,7 @@ impl Journal {
         if self.in_flight.is_some() {
             return None;
         }
-        self.pending.clear();
+        self.replaced = std::mem::take(&mut self.pending);
         self.failed = false; // Records that follow belong behind the image.
         self.in_flight = Some(self.appended);
         Some(Position(self.appended))
@@ -78,10 +81,20 @@ impl Journal {
     pub(crate) fn handle_committed(&mut self, upto: Position) {
         self.committed = self.committed.max(upto.0.min(self.appended));
         self.in_flight = None;
+        self.replaced.clear();
+    }
+
+    /// The image did not come about and the old file, which is sound, stands: go on with that.
+    pub(crate) fn handle_image_abandoned(&mut self) {
+        let later = std::mem::take(&mut self.pending);
+        self.pending = std::mem::take(&mut self.replaced);
+        self.pending.extend(later);
+        self.in_flight = None;
     }
 
     pub(crate) fn handle_commit_failed(&mut self) {
         self.pending.clear();
+        self.replaced.clear();
         self.in_flight = None;
         self.failed = true;
     }
@@ -119,12 +132,14 @@ pub(crate) fn encode(out: &mut Vec<u8>, record: &Record, sequence: u64) {
     out.extend_from_slice(&bytes);
 }
 
-/// Reads one record; `position` of the result is its number.
-fn decode(bytes: &[u8]) -> Option<Record> {
+/// The bytes of one record, if its checksum says that they are what was written.
+fn intact(bytes: &[u8]) -> Option<&[u8; RECORD_BYTES]> {
     let bytes: &[u8; RECORD_BYTES] = bytes.try_into().ok()?;
-    if bytes[..4] != crc32c(&bytes[4..]).to_le_bytes() || bytes[4] != VERSION {
-        return None;
-    }
+    (bytes[..4] == crc32c(&bytes[4..]).to_le_bytes()).then_some(bytes)
+}
+
+/// Reads one intact record; `position` of the result is its number.
+fn decode(bytes: &[u8; RECORD_BYTES]) -> Option<Record> {
     let u32_at =
         |at: usize| u32::from_le_bytes([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]]);
     let u64_at = |at: usize| u64::from(u32_at(at)) | u64::from(u32_at(at + 4)) << 32;
@@ -153,7 +168,12 @@ pub(crate) fn replay(bytes: &[u8], mut take: impl FnMut(Record)) -> (Recovery, u
     let mut places = 0;
     for place in bytes.chunks(RECORD_BYTES) {
         places += 1;
-        let Some(record) = decode(place).filter(|it| sequence < it.position) else { continue };
+        let Some(bytes) = intact(place) else { continue };
+        if bytes[4] != VERSION {
+            recovery.foreign_version = recovery.foreign_version.or(Some(bytes[4]));
+            continue;
+        }
+        let Some(record) = decode(bytes).filter(|it| sequence < it.position) else { continue };
         sequence = record.position;
         recovery.records += 1;
         recovery.valid_bytes = places * RECORD_BYTES;

@@ -289,6 +289,12 @@ impl Table {
         self.journal.handle_committed(upto);
     }
 
+    /// A compaction of a journal that had not failed came to nothing, and the old file stands.
+    /// What the image would have said waits for the next batch.
+    pub fn handle_compaction_abandoned(&mut self) {
+        self.journal.handle_image_abandoned();
+    }
+
     pub fn handle_commit_failed(&mut self) {
         self.journal.handle_commit_failed();
     }

@@ -277,3 +277,28 @@ fn a_failed_journal_grants_again_once_it_is_rewritten() {
     assert_eq!((after.bound().count(), recovery.torn), (3, false));
     assert_eq!(Table::recover(&table.compact()).0.bound().count(), 3);
 }
+
+#[test]
+fn an_abandoned_compaction_loses_nothing_that_waited() {
+    let index = index();
+    let mut table = Table::default();
+    table.follow(&index);
+    let bind = |client: u8, table: &mut Table| {
+        let address = Ipv4Addr::new(10, 0, 0, 10 + client);
+        table.bind(&ask(&index, client), address, 600).unwrap().lease.position
+    };
+    let mut disk = Vec::new();
+    let first = bind(1, &mut table);
+    table.take_batch(&mut disk).unwrap();
+    table.handle_committed(first);
+    let second = bind(2, &mut table);
+    assert_eq!(table.take_compaction(&mut Vec::new()), Some(second));
+    let third = bind(3, &mut table);
+    table.handle_compaction_abandoned();
+    assert!(!table.is_failed());
+    assert_eq!(table.committed(), first, "nothing new is promised yet");
+    assert_eq!(table.take_batch(&mut disk), Some(third));
+    table.handle_committed(third);
+    let (after, recovery) = Table::recover(&disk);
+    assert_eq!((after.bound().count(), recovery.records, recovery.torn), (3, 3, false));
+}

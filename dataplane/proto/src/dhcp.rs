@@ -192,6 +192,11 @@ impl Server {
         self.push_event(Event::JournalFailed);
     }
 
+    /// A compaction of a sound journal came to nothing: the old file is as good as before.
+    pub fn handle_compaction_abandoned(&mut self) {
+        self.leases.handle_compaction_abandoned();
+    }
+
     pub fn poll_event(&mut self) -> Option<Event> {
         self.events.pop_front()
     }

@@ -12,6 +12,11 @@ pub enum RackError {
     Port { service: &'static str, port: u16, source: io::Error, remedy: &'static str },
     #[error("{}: {source}", path.display())]
     File { path: PathBuf, source: io::Error },
+    #[error(
+        "{}: a lease journal of version {version}, which this version of Ironherd cannot read. Start \
+         the version that wrote it, or move the file away and lose its leases", path.display()
+    )]
+    JournalVersion { path: PathBuf, version: u8 },
     #[error("another rack works in this data folder: it holds {}", path.display())]
     Locked { path: PathBuf },
     #[error(transparent)]

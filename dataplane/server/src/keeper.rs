@@ -1,6 +1,7 @@
 //! Keeps the shards' view fresh, and the last snapshot on disk.
 
 use std::io;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::mpsc::SyncSender;
@@ -16,7 +17,7 @@ use crate::advertise::Advertisers;
 use crate::cold::ColdFiles;
 use crate::config::RackConfig;
 use crate::metrics::set;
-use crate::shard::{Command, Compaction, Shared};
+use crate::shard::{Command, CompactError, Compaction, Shared};
 use crate::view::{Served, View, serve};
 
 /// Where a rack keeps what.
@@ -103,8 +104,10 @@ impl Keeper {
             }
             let is_saved = saved.as_ref().is_some_and(|it| Arc::ptr_eq(it, &snapshot));
             if current.is_some() && !is_saved && saved_at + SAVE_EVERY <= Instant::now() {
-                self.save(Arc::clone(&snapshot)).await;
-                saved = Some(snapshot);
+                let path = self.layout.snapshot.clone();
+                if save(&*self.cold, path, Arc::clone(&snapshot)).await {
+                    saved = Some(snapshot); // Else it is tried again with the next look.
+                }
                 saved_at = Instant::now();
             }
         }
@@ -143,20 +146,20 @@ impl Keeper {
         self.shared.view.store(Arc::new(view));
         self.waker.wake();
     }
+}
 
-    async fn save(&self, snapshot: Arc<Snapshot>) {
-        let encoded = tokio::task::spawn_blocking(move || serde_json::to_vec(&*snapshot)).await;
-        let outcome = match encoded {
-            Ok(Ok(bytes)) => {
-                self.cold.replace(self.layout.snapshot.clone(), Bytes::from(bytes)).await
-            }
-            Ok(Err(error)) => Err(error.into()),
-            Err(error) => Err(io::Error::other(error)),
-        };
-        if let Err(error) = outcome {
-            tracing::error!(id = "rack.snapshot.save", %error, "the snapshot could not be saved");
-        }
+/// Writes the snapshot; says whether it is on disk.
+async fn save(cold: &dyn ColdFiles, path: PathBuf, snapshot: Arc<Snapshot>) -> bool {
+    let encoded = tokio::task::spawn_blocking(move || serde_json::to_vec(&*snapshot)).await;
+    let outcome = match encoded {
+        Ok(Ok(bytes)) => cold.replace(path, Bytes::from(bytes)).await,
+        Ok(Err(error)) => Err(error.into()),
+        Err(error) => Err(io::Error::other(error)),
+    };
+    if let Err(error) = &outcome {
+        tracing::error!(id = "rack.snapshot.save", %error, "the snapshot could not be saved");
     }
+    outcome.is_ok()
 }
 
 /// Replaces the journal by its compacted form, whenever the shard hands one over.
@@ -168,14 +171,23 @@ pub(crate) async fn compact(
     waker: Waker,
 ) {
     while let Some(Compaction { image }) = compactions.recv().await {
+        let before = inode(&journal);
         let outcome = match cold.replace(journal.clone(), image).await {
             Ok(()) => std::fs::OpenOptions::new().write(true).open(&journal),
             Err(error) => Err(error),
         };
+        // Once the new file has the name, what is written to the old one is lost.
+        let old_stands = || before.is_some() && before == inode(&journal);
+        let outcome = outcome.map_err(|source| CompactError { source, old_stands: old_stands() });
         // One compaction is in flight at most, so there is room; a shard that has ended needs none.
         let _ = shard.try_send(Command::Compacted(outcome));
         waker.wake();
     }
+}
+
+/// Which file has this name.
+fn inode(path: &Path) -> Option<u64> {
+    std::fs::metadata(path).ok().map(|it| it.ino())
 }
 
 fn log_links(before: &[Served], after: &[Served]) {
@@ -185,5 +197,23 @@ fn log_links(before: &[Served], after: &[Served]) {
     }
     for Served { interface, .. } in before.iter().filter(|it| !after.contains(it)) {
         tracing::info!(id = "rack.unserve", name = interface.name, "an interface changed or went");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cold::UringFiles;
+
+    #[tokio::test]
+    async fn a_snapshot_counts_as_saved_only_once_it_is_on_disk() {
+        let folder = tempfile::tempdir().unwrap();
+        let cold = UringFiles::start().unwrap();
+        let path = folder.path().join("later/snapshot.json");
+        let snapshot = Arc::new(Snapshot { generation: 7, ..Snapshot::default() });
+        assert!(!save(&cold, path.clone(), Arc::clone(&snapshot)).await, "there is no folder");
+        std::fs::create_dir(folder.path().join("later")).unwrap();
+        assert!(save(&cold, path.clone(), snapshot).await);
+        assert_eq!(load_snapshot(&path).map(|it| it.generation), Some(7));
     }
 }

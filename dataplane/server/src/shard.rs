@@ -51,7 +51,15 @@ pub(crate) struct Shared {
 #[derive(Debug)]
 pub(crate) enum Command {
     /// The compacted journal is on disk, open for writing.
-    Compacted(io::Result<std::fs::File>),
+    Compacted(Result<std::fs::File, CompactError>),
+}
+
+/// Why there is no compacted journal.
+#[derive(Debug)]
+pub(crate) struct CompactError {
+    pub(crate) source: io::Error,
+    /// The old file was not touched.
+    pub(crate) old_stands: bool,
 }
 
 /// All that a shard owns when it starts.

@@ -131,6 +131,10 @@ impl DhcpService {
         self.server.handle_committed(upto);
     }
 
+    pub(super) fn handle_compaction_abandoned(&mut self) {
+        self.server.handle_compaction_abandoned();
+    }
+
     pub(super) fn handle_commit_failed(&mut self) {
         self.server.handle_commit_failed();
     }

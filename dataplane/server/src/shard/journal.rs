@@ -8,7 +8,8 @@ use ironherd_leases::{Position, Table};
 use ironherd_proto::{Instant, Now};
 use ironherd_uring::{Ring, RingError};
 
-use super::Core;
+use super::{CompactError, Core};
+use crate::clock::since_epoch;
 use crate::error::RackError;
 use crate::metrics::{add, set};
 
@@ -43,6 +44,8 @@ enum State {
     Compacting { upto: Position, bytes: u64 },
 }
 
+/// A crash cuts short one batch, which is seldom longer; more is a fault of the disk.
+const CUT_BYTES_MAX: usize = 64 << 10;
 /// Smaller journals are left alone.
 const COMPACT_BYTES_MIN: u64 = 1 << 20;
 /// A journal is written anew when it is this many times longer than what it says.
@@ -63,9 +66,20 @@ impl JournalFile {
         };
         let (file, bytes) = read().map_err(RackError::file(path))?;
         let (table, recovery) = Table::recover(&bytes);
-        if recovery.valid_bytes < bytes.len() {
-            let cut = bytes.len() - recovery.valid_bytes;
+        if let Some(version) = recovery.foreign_version {
+            return Err(RackError::JournalVersion { path: path.to_owned(), version });
+        }
+        if 0 < recovery.damaged {
+            let damaged = recovery.damaged;
+            let id = "rack.journal.damaged";
+            tracing::error!(id, damaged, "the disk has lost records in the middle of the journal");
+        }
+        let cut = bytes.len() - recovery.valid_bytes;
+        if 0 < cut {
             tracing::warn!(id = "rack.journal.cut", cut, "the journal's end was half-written");
+        }
+        if recovery.torn && CUT_BYTES_MAX < cut {
+            set_aside(path).map_err(RackError::file(path))?;
         }
         let valid = u64::try_from(recovery.valid_bytes).unwrap_or_default();
         let settle = || {
@@ -79,6 +93,17 @@ impl JournalFile {
         tracing::info!(id = "rack.journal", leases, bytes = valid, "leases were read back");
         Ok(Self { file, bytes: valid, table })
     }
+}
+
+/// Copies a journal that a crash alone cannot have made: someone may still read it.
+fn set_aside(path: &Path) -> io::Result<()> {
+    let mut name = path.file_name().unwrap_or_default().to_owned();
+    name.push(format!(".damaged-{}", since_epoch().as_secs()));
+    let copy = path.with_file_name(name);
+    std::fs::copy(path, &copy)?;
+    let id = "rack.journal.aside";
+    tracing::error!(id, copy = %copy.display(), "the journal is damaged; this is a copy of it");
+    Ok(())
 }
 
 impl Journal {
@@ -140,7 +165,12 @@ impl Core {
         }
     }
 
-    pub(super) fn on_compacted(&mut self, ring: &mut Ring, outcome: io::Result<File>, now: Now) {
+    pub(super) fn on_compacted(
+        &mut self,
+        ring: &mut Ring,
+        outcome: Result<File, CompactError>,
+        now: Now,
+    ) {
         let State::Compacting { upto, bytes } = self.journal.state else { return };
         self.journal.state = State::Idle;
         match outcome {
@@ -153,7 +183,16 @@ impl Core {
                 add(&self.shared.metrics.journal_compactions, 1);
                 self.settle(upto);
             }
-            Err(error) => self.fail(&error, now),
+            // A file that never failed is as good as before; it just stays long for now.
+            Err(CompactError { source: error, old_stands: true }) if !self.journal.failed => {
+                let id = "rack.journal.compaction";
+                tracing::warn!(id, %error, "the journal could not be compacted; it is kept");
+                self.journal.retry_at = now.instant + RETRY;
+                if let Some(dhcp) = &mut self.dhcp {
+                    dhcp.handle_compaction_abandoned();
+                }
+            }
+            Err(CompactError { source, .. }) => self.fail(&source, now),
         }
     }
 
@@ -175,5 +214,40 @@ impl Core {
         if let Some(dhcp) = &mut self.dhcp {
             dhcp.handle_commit_failed();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_long_damaged_end_is_copied_before_it_is_cut() {
+        for (garbage, copies) in [(CUT_BYTES_MAX, 0), (CUT_BYTES_MAX + 1, 1)] {
+            let folder = tempfile::tempdir().unwrap();
+            let path = folder.path().join("leases.journal");
+            std::fs::write(&path, vec![7; garbage]).unwrap();
+            let journal = JournalFile::open(&path).unwrap();
+            assert_eq!((journal.bytes, std::fs::metadata(&path).unwrap().len()), (0, 0));
+            let names = std::fs::read_dir(folder.path()).unwrap();
+            let is_copy = |name: &str| name.starts_with("leases.journal.damaged-");
+            let found =
+                names.filter(|it| is_copy(it.as_ref().unwrap().file_name().to_str().unwrap()));
+            assert_eq!(found.count(), copies, "{garbage}");
+        }
+    }
+
+    #[test]
+    fn a_journal_of_another_version_stops_the_start() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("leases.journal");
+        // Intact, but for its version all zeros.
+        let mut record = [0_u8; 64];
+        record[..4].copy_from_slice(&0xb17c_4d87_u32.to_le_bytes());
+        record[4] = 2;
+        std::fs::write(&path, record).unwrap();
+        let error = JournalFile::open(&path).unwrap_err();
+        assert!(matches!(error, RackError::JournalVersion { version: 2, .. }), "{error}");
+        assert_eq!(std::fs::metadata(&path).unwrap().len(), 64, "nothing is cut");
     }
 }
