@@ -168,18 +168,55 @@ fn check(query: &str) -> Result<(), Refusal> {
     Ok(())
 }
 
-/// How deep brackets go at most, strings included: an upper bound is all that is needed.
+/// How deep brackets go at most, outside of strings and comments. A string without an end counts as
+/// endless depth: where the parser would go on after it cannot be told, and it is no GraphQL anyway.
 fn nesting(query: &str) -> usize {
     let (mut depth, mut deepest) = (0_usize, 0);
-    for byte in query.bytes() {
+    let mut rest = query.as_bytes();
+    while let [byte, after @ ..] = rest {
+        rest = after;
         match byte {
             b'{' | b'(' | b'[' => depth += 1,
             b'}' | b')' | b']' => depth = depth.saturating_sub(1),
+            b'#' => {
+                let end = rest.iter().position(|it| matches!(it, b'\n' | b'\r'));
+                rest = end.and_then(|end| rest.get(end..)).unwrap_or_default();
+            }
+            b'"' => {
+                let behind = match rest.strip_prefix(b"\"\"") {
+                    Some(block) => behind_block_string(block),
+                    None => behind_string(rest),
+                };
+                let Some(behind) = behind else { return usize::MAX };
+                rest = behind;
+            }
             _ => {}
         }
         deepest = deepest.max(depth);
     }
     deepest
+}
+
+/// What follows a string that has begun; `None` if it does not end on its line.
+fn behind_string(mut rest: &[u8]) -> Option<&[u8]> {
+    loop {
+        rest = match rest {
+            [b'"', after @ ..] => return Some(after),
+            [b'\n' | b'\r', ..] | [] => return None,
+            [b'\\', _, after @ ..] | [_, after @ ..] => after,
+        };
+    }
+}
+
+/// What follows a block string that has begun; `None` if it has no end.
+fn behind_block_string(mut rest: &[u8]) -> Option<&[u8]> {
+    loop {
+        rest = match rest {
+            [b'"', b'"', b'"', after @ ..] => return Some(after),
+            [b'\\', b'"', b'"', b'"', after @ ..] | [_, after @ ..] => after,
+            [] => return None,
+        };
+    }
 }
 
 #[cfg(test)]
@@ -216,6 +253,31 @@ mod tests {
         for (query, want) in rows {
             assert_eq!(check(query), want, "{}", query.chars().take(80).collect::<String>());
         }
+    }
+
+    #[test]
+    fn brackets_in_strings_and_comments_are_not_nesting() {
+        let many = "{[(".repeat(40);
+        let rows = [
+            ("{ a(b: [1]) { c } }".to_owned(), 3),
+            (format!("{{ a(b: \"{many}\") }}"), 2),
+            (format!("{{ a(b: \"\\\"{many}\") }}"), 2),
+            (format!("{{ a(b: \"\"\"\n{many} \\\"\"\" {many}\"\"\") }}"), 2),
+            (format!("# \" {many}\n{{ a }}"), 1),
+            (format!("{{ a(b: \"#\", c: \"\") {{ d(e: \"\"\"\"\"\") }} }}"), 3),
+            // Closed quotes hide nothing that comes after them.
+            (format!("{{ a(b: \"\") {many}"), 121),
+            (format!("{{ a(b: \"\\\\\") {many}"), 121),
+            (format!("# c\r{many}"), 120),
+            // Without an end the parser may read on where a string seems to be.
+            (format!("{{ a(b: [\"\"\" \" {many}"), usize::MAX),
+            (format!("{{ a(b: \"\n{many}"), usize::MAX),
+        ];
+        for (query, want) in rows {
+            assert_eq!(nesting(&query), want, "{query}");
+        }
+        let hello = format!("mutation {{ agentHello(input: {{note: \"{many}\"}}) {{ id }} }}");
+        assert_eq!(check(&hello), Ok(()), "a message may hold any brackets");
     }
 
     #[tokio::test]
