@@ -264,7 +264,7 @@ mod tests {
             (format!("{{ a(b: \"\\\"{many}\") }}"), 2),
             (format!("{{ a(b: \"\"\"\n{many} \\\"\"\" {many}\"\"\") }}"), 2),
             (format!("# \" {many}\n{{ a }}"), 1),
-            (format!("{{ a(b: \"#\", c: \"\") {{ d(e: \"\"\"\"\"\") }} }}"), 3),
+            ("{ a(b: \"#\", c: \"\") { d(e: \"\"\"\"\"\") } }".to_owned(), 3),
             // Closed quotes hide nothing that comes after them.
             (format!("{{ a(b: \"\") {many}"), 121),
             (format!("{{ a(b: \"\\\\\") {many}"), 121),
