@@ -1,7 +1,7 @@
 use std::collections::HashMap;
 
 use ironherd_domain::machine::{Situation, wait_reason};
-use ironherd_domain::{Mac, MachineId};
+use ironherd_domain::{Mac, MachineId, MachineState};
 use ironherd_store::{Machine, MachineFilter, Tx, effect, machine};
 
 use crate::{Actor, Answer, App, Hardware, PageRequest, Paged};
@@ -52,6 +52,16 @@ impl App {
         let after = page.cursor()?;
         let rows = machine::page(&mut self.read().await?, filter, after, page.limit() + 1).await?;
         Ok(page.cut(rows, |it| it.id.to_text()))
+    }
+
+    /// How many machines are in each state; all states are listed.
+    ///
+    /// # Errors
+    /// [`CommandError::Fault`](crate::CommandError::Fault).
+    pub async fn machines_by_state(&self) -> Answer<Vec<(MachineState, u64)>> {
+        let found = machine::counts(&mut self.read().await?).await?;
+        let count = |state| found.iter().find(|it| it.0 == state).map_or(0, |it| it.1);
+        Ok(MachineState::ALL.iter().map(|state| (*state, count(*state))).collect())
     }
 
     /// Why each machine waits, in words; machines that do not wait are absent.

@@ -2,12 +2,15 @@
 
 use std::fmt::Write as _;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::time::Duration;
 
 use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
-use ironherd_app::{Actor, Answer, MachineFilter, PageRequest};
+use ironherd_app::Answer;
 use ironherd_domain::MachineState;
+use tokio::sync::Mutex;
+use tokio::time::Instant;
 
 use crate::routes::Region;
 
@@ -37,6 +40,8 @@ impl Gauge {
     }
 }
 
+type MachineCounts = Vec<(MachineState, u64)>;
+
 /// One set a region process.
 #[derive(Debug, Default)]
 pub(crate) struct Metrics {
@@ -48,10 +53,12 @@ pub(crate) struct Metrics {
     pub(crate) websockets: Gauge,
     pub(crate) image_bytes_in: Counter,
     pub(crate) image_bytes_out: Counter,
+    /// When the machines were counted last, and what came out.
+    machines: Mutex<Option<(Instant, MachineCounts)>>,
 }
 
 impl Metrics {
-    pub(crate) fn http_answered(&self, status: StatusCode, took: std::time::Duration) {
+    pub(crate) fn http_answered(&self, status: StatusCode, took: Duration) {
         let class = usize::from(status.as_u16() / 100).saturating_sub(1);
         if let Some(counter) = self.statuses.get(class) {
             counter.add(1);
@@ -86,8 +93,8 @@ impl Metrics {
     }
 }
 
-/// How many machines there are at most to be counted in one scrape.
-const MACHINES_MAX: usize = 200_000;
+/// Anybody may ask, so that asking often must cost the database nothing.
+const COUNTS_KEPT: Duration = Duration::from_secs(5);
 
 /// Answers a scrape. Names of states and counts only: no token is needed to see them.
 pub(crate) async fn show(State(region): State<Region>) -> Response {
@@ -110,20 +117,15 @@ pub(crate) async fn show(State(region): State<Region>) -> Response {
     ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text).into_response()
 }
 
-async fn machines_by_state(region: &Region) -> Answer<Vec<(MachineState, usize)>> {
-    let mut counts: Vec<_> = MachineState::ALL.iter().map(|state| (*state, 0)).collect();
-    let mut page = PageRequest { first: Some(PageRequest::FIRST_MAX), after: None };
-    for _ in 0..MACHINES_MAX / 500 {
-        let filter = MachineFilter::default();
-        let machines = region.app.machines(&Actor::System("metrics"), &page, &filter).await?;
-        for (state, count) in &mut counts {
-            *count += machines.items.iter().filter(|(_, it)| it.state == *state).count();
-        }
-        page.after = machines.items.into_iter().next_back().map(|(cursor, _)| cursor);
-        if !machines.has_next {
-            break;
-        }
+async fn machines_by_state(region: &Region) -> Answer<MachineCounts> {
+    let mut kept = region.metrics.machines.lock().await; // Of many who ask at once, one counts.
+    if let Some((at, counts)) = kept.as_ref()
+        && at.elapsed() < COUNTS_KEPT
+    {
+        return Ok(counts.clone());
     }
+    let counts = region.app.machines_by_state().await?;
+    *kept = Some((Instant::now(), counts.clone()));
     Ok(counts)
 }
 

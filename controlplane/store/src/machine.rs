@@ -4,7 +4,7 @@ mod query;
 pub use boot::{BootMachine, boot_machines};
 pub(crate) use query::places;
 pub use query::{
-    by_hostname, by_id, by_id_locked, by_ids, by_mac, by_smbios_uuid, page, past_deadline,
+    by_hostname, by_id, by_id_locked, by_ids, by_mac, by_smbios_uuid, counts, page, past_deadline,
     power_stale, with_image,
 };
 

@@ -4,6 +4,7 @@ mod assets;
 mod graphql;
 mod harness;
 mod images;
+mod metrics;
 mod setup;
 mod shutdown;
 mod websocket;

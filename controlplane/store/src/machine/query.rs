@@ -1,4 +1,4 @@
-use ironherd_domain::{ImageId, Mac, MachineId, UnixMicros};
+use ironherd_domain::{ImageId, Mac, MachineId, MachineState, UnixMicros};
 use sqlx::AssertSqlSafe;
 
 use crate::row::binds;
@@ -40,6 +40,16 @@ pub async fn by_mac(tx: &mut Tx, mac: Mac) -> Result<Option<Machine>, StoreError
 /// See [`by_id`].
 pub async fn by_smbios_uuid(tx: &mut Tx, uuid: &str) -> Result<Option<Machine>, StoreError> {
     one(tx, "SELECT * FROM machine WHERE smbios_uuid = $1 ORDER BY id LIMIT 1", binds![uuid]).await
+}
+
+/// How many machines there are in each state that any is in.
+///
+/// # Errors
+/// See [`by_id`].
+pub async fn counts(tx: &mut Tx) -> Result<Vec<(MachineState, u64)>, StoreError> {
+    const COUNT: &str = "SELECT state, COUNT(*) AS number FROM machine GROUP BY state";
+    let rows = tx.all(COUNT, vec![]).await?;
+    rows.iter().map(|row| Ok((row.parsed("state")?, row.count("number")?))).collect()
 }
 
 /// # Errors
