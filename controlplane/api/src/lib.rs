@@ -20,6 +20,7 @@ mod rack;
 mod scalar;
 mod schema;
 mod settings;
+mod stranger;
 mod subnet;
 mod user_error;
 mod viewer;

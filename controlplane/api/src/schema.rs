@@ -14,6 +14,7 @@ use crate::node::NodeQuery;
 use crate::operation::OperationQuery;
 use crate::rack::{RackMutation, RackQuery, RackSubscription};
 use crate::settings::{SettingsMutation, SettingsQuery};
+use crate::stranger::OneField;
 use crate::subnet::{SubnetMutation, SubnetQuery};
 use crate::viewer::{UserTokenMutation, UserTokenQuery, ViewerQuery};
 
@@ -75,6 +76,7 @@ pub fn sdl() -> String {
 #[must_use]
 pub fn builder() -> SchemaBuilder<Query, Mutation, Subscription> {
     Schema::build(Query::default(), Mutation::default(), Subscription::default())
+        .extension(OneField)
         .limit_depth(DEPTH_MAX)
         .limit_complexity(COMPLEXITY_MAX)
 }

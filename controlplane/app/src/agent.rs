@@ -17,6 +17,10 @@ use crate::{
 
 /// Longer than any deadline; what ends a session in practice is the next boot attempt.
 const SESSION_MAX: Duration = Duration::from_hours(24);
+/// What agents say is kept up to this length, in characters.
+const MESSAGE_CHARS_MAX: usize = 1_000;
+/// With this many NEW machines no unknown one is taken in.
+const ENLISTED_MAX: u64 = 10_000;
 const FIELD: [&str; 2] = ["input", "bootToken"];
 /// The step of a deployment between the agent's end and the installed system's report.
 const FIRST_BOOT: &str = "Starting the installed system";
@@ -25,19 +29,20 @@ impl App {
     /// Turns a boot token into a session. The token is the proof: nobody is asked who calls.
     ///
     /// # Errors
-    /// Refusals: `TOKEN_INVALID`, `TOKEN_USED`, `TOKEN_STALE`.
+    /// Refusals: `TOKEN_INVALID`, `TOKEN_USED`, `TOKEN_STALE`, `ENLIST_FULL`.
     pub async fn agent_hello(&self, input: AgentHello) -> Answer<AgentWelcome> {
         let text = input.boot_token.expose();
-        transact!(self, &Actor::System("agent"), |work| {
-            let id = boot_token::claimed_id(text).ok_or_else(invalid)?;
-            let welcome = if id == boot_token::ENLIST_ID {
-                enlisting(&mut work, text).await?
-            } else {
-                let id = id.parse::<MachineId>().map_err(|_| invalid())?;
-                known(&mut work, id, text, &input.agent_version).await?
-            };
-            Ok(welcome)
-        })
+        let actor = Actor::System("agent");
+        // Anybody may call this: forged tokens end before they take the writer.
+        let id = boot_token::claimed_id(text).ok_or_else(invalid)?;
+        if id == boot_token::ENLIST_ID {
+            enlist_proof(self, text)?;
+            return transact!(self, &actor, |work| enlisting(&mut work, text).await);
+        }
+        let id = id.parse::<MachineId>().map_err(|_| invalid())?;
+        let found = machine::by_id(&mut self.read().await?, id).await?;
+        proof(self, &found.ok_or_else(invalid)?, text)?;
+        transact!(self, &actor, |work| known(&mut work, id, text, &input.agent_version).await)
     }
 
     /// Heartbeat and progress. `Stop` once the machine is no longer in the state and boot attempt
@@ -61,7 +66,7 @@ impl App {
                 percent: input.percent.map(|it| it.min(100)),
                 bytes_done: input.bytes_done,
                 bytes_total: input.bytes_total,
-                message: input.message.as_ref().map(|it| it.chars().take(1_000).collect()),
+                message: input.message.as_deref().map(cut),
                 at: work.now,
             };
             show(&mut work, id, &progress).await?;
@@ -76,14 +81,16 @@ impl App {
     /// commissioning ends without `agentCommissioned`.
     pub async fn agent_finished(&self, actor: &Actor, input: AgentFinished) -> Answer<AgentNext> {
         let session = actor.must_be_agent()?;
-        let message = input.message.as_deref().unwrap_or_default();
+        let message = cut(input.message.as_deref().unwrap_or_default());
         transact!(self, actor, |work| {
             if let Some(next) = answered(&mut work, session).await? {
                 return Ok(next);
             }
             let Some(id) = session.machine else {
-                work.event(None, "ENLIST_FAILED", message.to_owned());
-                return Ok(AgentNext::PowerOff);
+                work.event(None, "ENLIST_FAILED", message.clone());
+                let next = AgentNext::PowerOff;
+                token::finish(&mut work.tx, session.token, None, next).await?;
+                return Ok(next);
             };
             let mut it = work.machine(id).await?;
             if !is_current(session, &it) {
@@ -98,7 +105,7 @@ impl App {
                     return Err(Refusal::new("HARDWARE_MISSING", &["input"], why).into());
                 }
             };
-            let cause = match (input.success, message) {
+            let cause = match (input.success, message.as_str()) {
                 (false, "") => "The agent gave no reason.",
                 (_, text) => text,
             };
@@ -125,12 +132,20 @@ impl App {
     pub async fn system_ready(&self, text: &str) -> Answer<()> {
         let digest = token_digest(text);
         let field = ["input", "token"];
+        let unknown = || {
+            let why = "No deployment gave out this token, or a later one replaced it.";
+            Refusal::new("TOKEN_INVALID", &field, why)
+        };
+        // Anybody may call this: forged tokens end before they take the writer.
+        let found = token::by_digest(&mut self.read().await?, &digest).await?;
+        if found.is_none_or(|it| it.kind != TokenKind::PhoneHome) {
+            return Err(unknown().into());
+        }
         transact!(self, &Actor::System("installed system"), |work| {
             let found = token::by_digest(&mut work.tx, &digest).await?;
             let found = found.filter(|it| it.kind == TokenKind::PhoneHome);
             let Some((found, id)) = found.and_then(|it| it.machine_id.map(|id| (it, id))) else {
-                let why = "No deployment gave out this token, or a later one replaced it.";
-                return Err(Refusal::new("TOKEN_INVALID", &field, why).into());
+                return Err(unknown().into());
             };
             let mut it = work.machine(id).await?;
             let attempt_fits = found.attempt == Some(it.attempt);
@@ -152,15 +167,50 @@ impl App {
 }
 
 async fn enlisting(work: &mut Work, text: &str) -> Inner<AgentWelcome> {
-    let snapshot = work.app.snapshot();
+    let nonce = enlist_proof(&work.app, text)?;
+    let counts = machine::counts(&mut work.tx).await?;
+    let new = counts.iter().find(|it| it.0 == MachineState::New).map_or(0, |it| it.1);
+    enlist_room(new)?;
+    use_nonce(work, nonce).await?;
+    open_session(work, None, 0, AgentTaskKind::Enlist).await
+}
+
+/// Refuses to take in more machines than people look through: each network boot makes one.
+fn enlist_room(new: u64) -> Result<(), Refusal> {
+    if new < ENLISTED_MAX {
+        return Ok(());
+    }
+    let why = format!(
+        "{new} machines are NEW, and no more are taken in. Commission or delete some of them."
+    );
+    Err(Refusal::new("ENLIST_FULL", &FIELD, why))
+}
+
+/// Checks the boot token of an unknown machine; gives its nonce.
+fn enlist_proof(app: &App, text: &str) -> Result<[u8; 16], Refusal> {
+    let snapshot = app.snapshot();
     if !snapshot.settings.enlist {
         let why = "Unknown machines are not taken in at the moment: turn `enlist` on.";
-        return Err(Refusal::new("TOKEN_STALE", &FIELD, why).into());
+        return Err(Refusal::new("TOKEN_STALE", &FIELD, why));
     }
     let key: BootKey = snapshot.settings.enlist_key;
-    let claims = boot_token::verify(&key, text).map_err(|_| invalid())?;
-    use_nonce(work, claims.nonce).await?;
-    open_session(work, None, 0, AgentTaskKind::Enlist).await
+    Ok(boot_token::verify(&key, text).map_err(|_| invalid())?.nonce)
+}
+
+/// Checks the boot token of a known machine; gives its nonce and what the agent shall do.
+fn proof(app: &App, it: &Machine, text: &str) -> Answer<([u8; 16], AgentTaskKind)> {
+    let place = crate::step::boot_place(it);
+    let key = app.inner.keyring.unseal_key(&place, &it.boot_key)?;
+    let Ok(claims) = boot_token::verify(&key, text) else {
+        // Each attempt has its own key: a token of an earlier one no longer verifies.
+        let earlier = claimed_attempt(text).is_some_and(|attempt| attempt < it.attempt);
+        return Err(if earlier { stale(it) } else { invalid() }.into());
+    };
+    if claims.attempt != it.attempt {
+        return Err(stale(it).into());
+    }
+    let task = task_of(it).ok_or_else(|| stale(it))?;
+    Ok((claims.nonce, task))
 }
 
 /// Progress belongs to what is running; without an operation there is nobody to show it to.
@@ -180,18 +230,8 @@ async fn known(
 ) -> Inner<AgentWelcome> {
     let found = machine::by_id_locked(&mut work.tx, id).await?;
     let Some(mut it) = found else { return Err(invalid().into()) };
-    let place = crate::step::boot_place(&it);
-    let key = work.app.inner.keyring.unseal_key(&place, &it.boot_key)?;
-    let Ok(claims) = boot_token::verify(&key, text) else {
-        // Each attempt has its own key: a token of an earlier one no longer verifies.
-        let earlier = claimed_attempt(text).is_some_and(|attempt| attempt < it.attempt);
-        return Err(if earlier { stale(&it) } else { invalid() }.into());
-    };
-    if claims.attempt != it.attempt {
-        return Err(stale(&it).into());
-    }
-    let Some(task) = task_of(&it) else { return Err(stale(&it).into()) };
-    use_nonce(work, claims.nonce).await?;
+    let (nonce, task) = proof(&work.app, &it, text)?;
+    use_nonce(work, nonce).await?;
     token::delete_of_machine(&mut work.tx, id, TokenKind::Agent).await?;
     it.agent_seen = Some(work.now);
     it.boot_stage = Some(BootStage::Agent);
@@ -257,6 +297,10 @@ fn task_of(it: &Machine) -> Option<AgentTaskKind> {
     }
 }
 
+fn cut(message: &str) -> String {
+    message.chars().take(MESSAGE_CHARS_MAX).collect()
+}
+
 fn claimed_attempt(text: &str) -> Option<u64> {
     text.rsplit('.').nth(2)?.parse().ok()
 }
@@ -272,4 +316,17 @@ fn stale(it: &Machine) -> Refusal {
         it.state
     );
     Refusal::new("TOKEN_STALE", &FIELD, why)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn enlisting_ends_when_too_many_are_new() {
+        assert!(enlist_room(ENLISTED_MAX - 1).is_ok());
+        let refusal = enlist_room(ENLISTED_MAX).unwrap_err();
+        assert_eq!(refusal.code, "ENLIST_FULL");
+        assert!(refusal.message.starts_with("10000 machines are NEW"), "{}", refusal.message);
+    }
 }

@@ -4,7 +4,7 @@ use ironherd_domain::{
     Event, MachineId, MachineState, OperationKind, OperationState, PowerState, UnixMicros,
 };
 use ironherd_store::effect::PutBack;
-use ironherd_store::{Effect, EffectKind, Machine, effect, machine, operation, token};
+use ironherd_store::{Effect, EffectKind, Machine, boot_nonce, effect, machine, operation, token};
 
 use crate::app::remove_parts;
 use crate::machine_read::waits_for;
@@ -15,8 +15,9 @@ use crate::{Actor, Answer, App, Overdue};
 /// Other regions on the same database queue effects too, and wake nobody here.
 const SHARED_WAIT_MAX: Duration = Duration::from_secs(1);
 const ALONE_WAIT_MAX: Duration = Duration::from_secs(30);
-/// How long an ended effect is kept for those who look for causes.
-const EFFECTS_KEPT: Duration = Duration::from_hours(24);
+/// How long an ended effect is kept for those who look for causes; and a used nonce, which is longer
+/// than any boot takes.
+const ENDED_KEPT: Duration = Duration::from_hours(24);
 
 /// Whether a power cycle that a step of the lifecycle asked for comes too late: the machine has
 /// booted, or moved on. To carry it out would cut off work that goes well.
@@ -182,15 +183,16 @@ impl App {
         })
     }
 
-    /// Drops what is over: ended effects and expired tokens. For a slow periodic worker.
+    /// Drops what is over: ended effects, used nonces and expired tokens. For a slow periodic worker.
     ///
     /// # Errors
     /// See [`App::effects_claim`].
     pub async fn sweep(&self) -> Answer<()> {
         transact!(self, &Actor::System("region"), |work| {
-            let kept = i64::try_from(EFFECTS_KEPT.as_micros()).unwrap_or(i64::MAX);
+            let kept = i64::try_from(ENDED_KEPT.as_micros()).unwrap_or(i64::MAX);
             let before = UnixMicros(work.now.0.saturating_sub(kept));
             effect::sweep(&mut work.tx, before).await?;
+            boot_nonce::sweep(&mut work.tx, before).await?;
             token::sweep(&mut work.tx, work.now).await?;
             Ok(())
         })

@@ -12,3 +12,11 @@ pub async fn use_once(tx: &mut Tx, nonce: &[u8], at: UnixMicros) -> Result<bool,
         INSERT INTO boot_nonce (nonce, used_us) VALUES ($1, $2) ON CONFLICT (nonce) DO NOTHING";
     Ok(tx.run(USE, binds![nonce, at]).await? != 0)
 }
+
+/// Forgets nonces that were used before `before`.
+///
+/// # Errors
+/// [`StoreError::Sql`].
+pub async fn sweep(tx: &mut Tx, before: UnixMicros) -> Result<u64, StoreError> {
+    tx.run("DELETE FROM boot_nonce WHERE used_us < $1", binds![before]).await
+}

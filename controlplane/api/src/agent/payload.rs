@@ -90,6 +90,8 @@ payload! { "agentHello" => AgentHelloPayload {
         TokenUsed,
         /// The token belongs to an earlier boot or deployment.
         TokenStale,
+        /// Too many machines are NEW: no unknown one is taken in.
+        EnlistFull,
     }
 }
 

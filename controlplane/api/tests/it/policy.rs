@@ -142,6 +142,24 @@ async fn commissioner(region: &Region) -> Actor {
     region.agent(id.as_str()).await.0
 }
 
+#[tokio::test]
+async fn a_stranger_asks_one_field_at_a_time() {
+    let region = Region::new().await;
+    let rows = [
+        // Document, whether a stranger gets an answer.
+        ("{ __typename }", true),
+        ("{ ... on Query { __typename } }", true),
+        ("{ a: __typename b: __typename }", false),
+        ("{ ...F } fragment F on Query { a: __typename b: __typename }", false),
+        ("{ ... { ... { a: __typename b: __typename } } }", false),
+    ];
+    for (text, allowed) in rows {
+        let want = if allowed { "allowed" } else { "UNAUTHENTICATED" };
+        assert_eq!(outcome(&run(&region, None, text).await), want, "{text}");
+        assert_eq!(outcome(&run(&region, Some(&region.admin), text).await), "allowed", "{text}");
+    }
+}
+
 async fn run(region: &Region, caller: Option<&Actor>, text: &str) -> Response {
     let request = Request::new(text).data(Caller(caller.cloned()));
     region.schema.execute_stream(request).next().await.expect("an answer")

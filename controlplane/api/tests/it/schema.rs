@@ -3,8 +3,10 @@
 use std::fs;
 use std::path::Path;
 
-use async_graphql::Value;
-use ironherd_api::Schema;
+use async_graphql::{Request, Value};
+use ironherd_api::{Caller, Schema};
+use ironherd_app::Actor;
+use ironherd_domain::TokenId;
 
 fn schema() -> Schema {
     ironherd_api::builder().finish()
@@ -91,7 +93,10 @@ async fn too_much_at_once_is_refused_before_it_runs() {
     );
     let message = |text: &str| {
         let query = text.to_owned();
-        async { schema().execute(query).await.errors.remove(0).message }
+        // Known, and yet stopped by what it may do: there is no region behind this schema.
+        let rack = Actor::Rack { token: TokenId::new(), name: "rack-1".to_owned() };
+        let request = Request::new(query).data(Caller(Some(rack)));
+        async { schema().execute(request).await.errors.remove(0).message }
     };
     assert_eq!(message(&deep).await, "Query is nested too deep.");
     assert_ne!(message(wide).await, "Query is too complex.", "this much is fine");

@@ -162,3 +162,27 @@ async fn an_agent_without_cards_or_stock_is_refused() {
         assert_eq!(it.failure.as_deref(), Some("The agent gave no reason."));
     }
 }
+
+#[tokio::test]
+async fn an_enlistment_that_failed_is_over() {
+    for region in regions().await {
+        let welcome = region.hello(&region.enlist_token(1)).await.unwrap();
+        let agent = region.app.actor(welcome.session_token.expose()).await.unwrap();
+        let failed = AgentFinished { success: false, message: Some("x".repeat(5_000)) };
+        for _ in 0..2 {
+            let next = region.app.agent_finished(&agent, failed.clone()).await.unwrap();
+            assert_eq!(next, AgentNext::PowerOff);
+        }
+        let next = region.app.agent_enlist(&agent, found(CARD)).await.unwrap();
+        assert_eq!(next, AgentNext::PowerOff);
+        let counts = region.app.machines_by_state().await.unwrap();
+        assert!(counts.iter().all(|it| it.1 == 0), "nothing was taken in: {counts:?}");
+        let page = PageRequest::default();
+        let events = region.app.events(&admin(), &page, None).await.unwrap().items;
+        let failed: Vec<_> = events.iter().filter(|it| it.1.kind == "ENLIST_FAILED").collect();
+        assert_eq!(failed.len(), 1, "said once");
+        assert_eq!(failed[0].1.message.len(), 1_000);
+        region.pass(std::time::Duration::from_hours(25));
+        region.app.sweep().await.unwrap();
+    }
+}

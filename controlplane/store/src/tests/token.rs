@@ -34,6 +34,9 @@ async fn a_one_time_token_is_used_once() {
         assert!(!token::use_once(&mut tx, it.id, NOW).await.unwrap());
         assert!(boot_nonce::use_once(&mut tx, &[1; 16], NOW).await.unwrap());
         assert!(!boot_nonce::use_once(&mut tx, &[1; 16], NOW).await.unwrap());
+        assert_eq!(boot_nonce::sweep(&mut tx, NOW).await.unwrap(), 0);
+        let later = UnixMicros(NOW.0 + 1);
+        assert_eq!(boot_nonce::sweep(&mut tx, later).await.unwrap(), 1);
         tx.commit().await.unwrap();
         check_race(&db).await;
     }
