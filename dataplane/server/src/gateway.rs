@@ -168,8 +168,8 @@ fn check(query: &str) -> Result<(), Refusal> {
     Ok(())
 }
 
-/// How deep brackets go at most, outside of strings and comments. A string without an end counts as
-/// endless depth: where the parser would go on after it cannot be told, and it is no GraphQL anyway.
+/// How deep brackets go at most, outside of strings and comments. A string without an end counts
+/// as endless depth: where the parser would go on cannot be told, and it is no GraphQL anyway.
 fn nesting(query: &str) -> usize {
     let (mut depth, mut deepest) = (0_usize, 0);
     let mut rest = query.as_bytes();
