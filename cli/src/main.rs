@@ -38,10 +38,12 @@ struct Arguments {
     #[arg(long, global = true, help_heading = COMMON)]
     data_dir: Option<PathBuf>,
     /// The region's address, for commands that talk to it.
-    #[arg(long, global = true, help_heading = COMMON, env = "IRONHERD_URL", default_value = "http://127.0.0.1:5240")]
+    #[arg(long, global = true, help_heading = COMMON, env = "IRONHERD_URL")]
+    #[arg(default_value = "http://127.0.0.1:5240")]
     url: String,
     /// File with an API token; `ironherd admin create` makes one.
-    #[arg(long = "api-token-file", global = true, help_heading = COMMON, env = "IRONHERD_TOKEN_FILE")]
+    #[arg(long = "api-token-file", global = true, help_heading = COMMON)]
+    #[arg(env = "IRONHERD_TOKEN_FILE")]
     token_file: Option<PathBuf>,
     /// Tables for people, JSON for programs.
     #[arg(long, global = true, help_heading = COMMON, value_enum, default_value_t)]

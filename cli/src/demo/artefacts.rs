@@ -58,6 +58,7 @@ impl Artefacts {
 
 /// What the boot image is made from, besides the agent: a change here makes a cached one stale.
 const EPHEMERAL_RECIPE: &[&str] = &[
+    include_str!("../image/apt.rs"),
     include_str!("../image/ephemeral.rs"),
     include_str!("../image/ephemeral/boot_files.rs"),
     include_str!("../image/ephemeral/cpio.rs"),

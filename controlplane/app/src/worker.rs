@@ -15,7 +15,7 @@ use crate::{Actor, Answer, App, Overdue};
 /// Other regions on the same database queue effects too, and wake nobody here.
 const SHARED_WAIT_MAX: Duration = Duration::from_secs(1);
 const ALONE_WAIT_MAX: Duration = Duration::from_secs(30);
-/// How long an ended effect is kept for those who look for causes; and a used nonce, which is longer
+/// How long an ended effect is kept for those who look for causes; and a used nonce, longer
 /// than any boot takes.
 const ENDED_KEPT: Duration = Duration::from_hours(24);
 
@@ -183,7 +183,7 @@ impl App {
         })
     }
 
-    /// Drops what is over: ended effects, used nonces and expired tokens. For a slow periodic worker.
+    /// Drops what is over: ended effects, used nonces and expired tokens. For a slow worker.
     ///
     /// # Errors
     /// See [`App::effects_claim`].

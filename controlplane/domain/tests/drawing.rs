@@ -17,7 +17,8 @@ fn page() -> String {
         "# The lifecycle of a machine\n\nMade from `STEPS` in \
          `controlplane/domain/src/machine/lifecycle.rs` (`IRONHERD_BLESS=1 cargo test -p \
          ironherd-domain`); what is not\nin the table is refused, by the program and by the \
-         database. `lifecycle.dot` draws it.\n\n| from | event | to | effects |\n|---|---|---|---|\n",
+         database. `lifecycle.dot` draws it.\n\n| from | event | to | effects |\n\
+         |---|---|---|---|\n",
     );
     for step in STEPS {
         let effects: Vec<String> = step.effects.iter().map(|it| format!("{it:?}")).collect();

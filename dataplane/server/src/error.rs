@@ -14,7 +14,8 @@ pub enum RackError {
     File { path: PathBuf, source: io::Error },
     #[error(
         "{}: a lease journal of version {version}, which this version of Ironherd cannot read. \
-         Start the version that wrote it, or move the file away and lose its leases", path.display()
+         Start the version that wrote it, or move the file away and lose its leases",
+        path.display()
     )]
     JournalVersion { path: PathBuf, version: u8 },
     #[error("another rack works in this data folder: it holds {}", path.display())]

@@ -169,7 +169,7 @@ fn check(query: &str) -> Result<(), Refusal> {
 }
 
 /// How deep brackets go at most, outside of strings and comments. A string without an end counts
-/// as endless depth: where the parser would go on cannot be told, and it is no GraphQL anyway.
+/// as endless depth: where the parser would go on cannot be told, and it is not GraphQL.
 fn nesting(query: &str) -> usize {
     let (mut depth, mut deepest) = (0_usize, 0);
     let mut rest = query.as_bytes();
