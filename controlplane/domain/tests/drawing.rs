@@ -23,7 +23,8 @@ fn page() -> String {
     for step in STEPS {
         let effects: Vec<String> = step.effects.iter().map(|it| format!("{it:?}")).collect();
         let (from, event, to) = (step.from, step.event, step.to);
-        writeln!(text, "| {from} | {event} | {to} | {} |", effects.join(", ")).unwrap();
+        writeln!(text, "| {from} | {event} | {to} | {} |", effects.join(", "))
+            .expect("writing to a String cannot fail");
     }
     text
 }
@@ -32,7 +33,7 @@ fn page() -> String {
 fn check_generated(name: &str, want: &str) {
     let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../docs").join(name);
     if std::env::var_os("IRONHERD_BLESS").is_some() {
-        fs::write(&path, want).unwrap();
+        fs::write(&path, want).expect("docs/ can be written");
     }
     let got = fs::read_to_string(&path).unwrap_or_default();
     assert!(got == want, "docs/{name} is out of date; run this test with IRONHERD_BLESS=1");
