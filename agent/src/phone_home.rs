@@ -33,6 +33,9 @@ pub(crate) fn phone_home(file: &Path) -> ExitCode {
         Ok(home) => home,
         Err(error) => return complain(&format!("{}: {error}", file.display())),
     };
+    // "Deployed" is a promise: what the first boot made (host keys above all) must outlast a power
+    // cut that follows at once.
+    rustix::fs::sync();
     match report(&home, PATIENCE) {
         Ok(()) => say("the region knows that this system is up"),
         Err(CallError::Away(reason)) => return complain(&reason),
