@@ -49,7 +49,9 @@ fn run(parts: &[&[u8]]) -> (Result<(), DropReason>, Vec<u8>) {
     let mut handled = Ok(());
     for part in parts {
         let mut nonce = || [7; 16];
-        let mut context = Context { snapshot: &snapshot, files: &OneFile, nonce: &mut nonce };
+        let owns = |_, _| true;
+        let mut context =
+            Context { snapshot: &snapshot, files: &OneFile, nonce: &mut nonce, owns: &owns };
         handled = handled.and(connection.handle_bytes(&mut context, part, now));
     }
     connection.handle_end();
