@@ -17,6 +17,12 @@ pub(crate) fn lint() -> anyhow::Result<()> {
     run::step("clippy", || {
         run::cargo(&["clippy", "--quiet", "--workspace", "--all-targets", "--", "-D", "warnings"])
     })?;
+    run::step("fuzz targets", || {
+        // Only checked: the targets must not rot, running them is a job of its own.
+        let mut command = Command::new(run::cargo_path());
+        command.args(["check", "--quiet"]).current_dir("fuzz").env("RUSTC_BOOTSTRAP", "1");
+        run::command(&mut command)
+    })?;
     run::step("docs", || {
         let mut command = Command::new(run::cargo_path());
         command.args(["doc", "--quiet", "--workspace", "--no-deps", "--document-private-items"]);
