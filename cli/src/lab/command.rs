@@ -58,7 +58,7 @@ pub(crate) struct UpArgs {
     /// Name of the lab; its network namespace is ironherd-NAME.
     #[arg(long, default_value = DEFAULT_NAME)]
     name: String,
-    /// One machine: FIRMWARE:BMC[:DISK], e.g. uefi:redfish or bios:ipmi:nvme. May be repeated.
+    /// One machine: FIRMWARE:BMC or FIRMWARE:BMC:DISK, as in uefi:redfish, bios:ipmi:nvme.
     #[arg(long = "machine", conflicts_with_all = ["machines", "firmware", "bmc"])]
     each: Vec<MachineKind>,
     /// How many machines.

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct RegionConfig {
-    /// Where the API and the console answer, when the caller of [`run`](crate::run) brings no
+    /// Where the API and the console answer, when the caller of [`run`](crate::run()) brings no
     /// sockets of its own.
     pub listen: SocketAddr,
     /// Holds the database, the key that seals passwords, and the images.
