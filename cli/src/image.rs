@@ -78,16 +78,5 @@ const LIST_COLUMNS: &[output::Column] = &[
 ];
 
 async fn list(client: &Client) -> anyhow::Result<Vec<serde_json::Value>> {
-    let mut rows = Vec::new();
-    let mut after = serde_json::Value::Null;
-    loop {
-        let data = client.run(LIST, json!({ "after": after })).await?;
-        let nodes = data.pointer("/images/nodes").and_then(|it| it.as_array());
-        rows.extend(nodes.into_iter().flatten().cloned());
-        let page = data.pointer("/images/pageInfo").cloned().unwrap_or_default();
-        if page["hasNextPage"] != true {
-            return Ok(rows);
-        }
-        after = page["endCursor"].clone();
-    }
+    crate::machine::all_pages(client, LIST, "images", json!({})).await
 }
