@@ -25,11 +25,9 @@ fn index() -> Index {
         domain: Some("lab.test".to_owned()),
         mtu: None,
         lease_seconds: 3600,
-        ranges: vec![Range {
-            first: Ipv4Addr::new(10, 1, 0, 0),
-            last: Ipv4Addr::new(10, 8, 255, 255),
-        }],
+        ranges: vec![Range::new(Ipv4Addr::new(10, 1, 0, 0), Ipv4Addr::new(10, 8, 255, 255))],
         reservations: Vec::new(),
+        ..Subnet::default()
     };
     let settings = Settings { enlist: true, ..Settings::default() };
     Index::new(Snapshot { generation: 1, settings, subnets: vec![subnet], ..Snapshot::default() })

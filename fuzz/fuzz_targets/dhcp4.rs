@@ -22,8 +22,9 @@ fn index() -> Index {
         domain: Some("lab.test".to_owned()),
         mtu: Some(1500),
         lease_seconds: 3600,
-        ranges: vec![Range { first: net(100), last: net(103) }],
+        ranges: vec![Range::new(net(100), net(103))],
         reservations: Vec::new(),
+        ..Subnet::default()
     };
     let settings = Settings { enlist: true, ..Settings::default() };
     Index::new(Snapshot { generation: 1, settings, subnets: vec![subnet], ..Snapshot::default() })

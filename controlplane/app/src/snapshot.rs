@@ -113,6 +113,7 @@ async fn build(tx: &mut Tx, keyring: &Keyring, generation: u64) -> Result<Snapsh
         enlist: settings::load(tx).await?.enlist,
         enlist_key: keyring.unseal_key(ENLIST_PLACE, &sealed)?,
         ephemeral: ephemeral(tx).await?,
+        ..Settings::default()
     };
     let mut subnets = Vec::new();
     for it in subnet::page(tx, None, SUBNETS_MAX).await? {
@@ -124,7 +125,7 @@ async fn build(tx: &mut Tx, keyring: &Keyring, generation: u64) -> Result<Snapsh
     }
     let images = image::page(tx, None, IMAGES_MAX).await?;
     let files = images.iter().filter(|it| it.state == ImageState::Ready).map(file_of).collect();
-    Ok(Snapshot { generation, settings, subnets, machines, files })
+    Ok(Snapshot { generation, settings, subnets, machines, files, ..Snapshot::default() })
 }
 
 /// The RAM system: the newest kernel that has an initrd of its architecture.
@@ -161,6 +162,7 @@ fn machine_of(it: BootMachine, keyring: &Keyring) -> Result<Machine, SealBroken>
         attempt: it.attempt,
         boot_key,
         kernel_args: it.kernel_args,
+        ..Machine::default()
     })
 }
 
@@ -179,11 +181,9 @@ fn intent_of(it: BootIntent) -> Intent {
 }
 
 fn subnet_of(it: ironherd_store::Subnet) -> Subnet {
-    let ranges = it.ranges.iter().map(|it| Range { first: it.first, last: it.last }).collect();
-    let reservation = |it: &ironherd_store::Reservation| Reservation {
-        mac: Mac(it.mac.0),
-        address: it.address,
-        hostname: it.hostname.clone(),
+    let ranges = it.ranges.iter().map(|it| Range::new(it.first, it.last)).collect();
+    let reservation = |it: &ironherd_store::Reservation| {
+        Reservation::of_card(Mac(it.mac.0), it.address, it.hostname.clone())
     };
     Subnet {
         id: it.id.to_text(),
@@ -196,5 +196,6 @@ fn subnet_of(it: ironherd_store::Subnet) -> Subnet {
         lease_seconds: it.lease_seconds,
         ranges,
         reservations: it.reservations.iter().map(reservation).collect(),
+        ..Subnet::default()
     }
 }

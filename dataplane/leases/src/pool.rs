@@ -132,7 +132,7 @@ mod tests {
 
     fn shape(cidr: &str, ranges: &[(u8, u8)]) -> Shape {
         let address = |last| Ipv4Addr::new(10, 0, 0, last);
-        let range = |it: &(u8, u8)| Range { first: address(it.0), last: address(it.1) };
+        let range = |it: &(u8, u8)| Range::new(address(it.0), address(it.1));
         Shape::of(&Subnet {
             id: String::new(),
             cidr: cidr.parse().unwrap(),
@@ -144,6 +144,7 @@ mod tests {
             lease_seconds: 600,
             ranges: ranges.iter().map(range).collect(),
             reservations: Vec::new(),
+            ..Subnet::default()
         })
     }
 

@@ -24,6 +24,8 @@ pub struct Ask<'a> {
     /// Place of the subnet in the snapshot.
     pub subnet: usize,
     pub mac: Mac,
+    /// The address reserved for the client in this subnet.
+    pub reserved: Option<Ipv4Addr>,
     /// Never handed out: the rack's own address.
     pub ours: Ipv4Addr,
 }
@@ -31,12 +33,6 @@ pub struct Ask<'a> {
 impl Ask<'_> {
     fn subnet(&self) -> Option<&Subnet> {
         self.index.snapshot().subnets.get(self.subnet)
-    }
-
-    /// The address reserved for the card in this subnet.
-    #[must_use]
-    pub fn reserved(&self) -> Option<Ipv4Addr> {
-        Some(self.index.reservation(self.subnet, self.mac)?.address)
     }
 }
 
@@ -163,7 +159,7 @@ impl Table {
         self.can_bind(ask, address)?;
         let slot = self.slot(address.to_bits());
         let record = &mut self.records[at(slot)];
-        let reserved = ask.reserved() == Some(address);
+        let reserved = ask.reserved == Some(address);
         let held = record.state == State::Bound;
         if held && until <= record.expires && record.reserved == reserved {
             return Ok(Grant { lease: record.lease(), change: Change::Repeated });
@@ -188,7 +184,7 @@ impl Table {
     /// the operator gave it to this card, and no other address would do.
     pub fn decline(&mut self, ask: &Ask<'_>, address: Ipv4Addr, until: u64) -> Option<Lease> {
         let slot = self.held_by(ask.mac, address, &[State::Bound, State::Offered])?;
-        if ask.reserved() == Some(address) {
+        if ask.reserved == Some(address) {
             return Some(self.records[at(slot)].lease());
         }
         self.forget_client(slot);

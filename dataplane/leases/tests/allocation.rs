@@ -4,7 +4,7 @@
 use std::net::Ipv4Addr;
 
 use ironherd_leases::{Ask, Change, Refusal, State, Table};
-use ironherd_snapshot::{Index, Mac, Range, Reservation, Snapshot, Subnet};
+use ironherd_snapshot::{Identity, Index, Mac, Range, Reservation, Snapshot, Subnet};
 
 const NETWORK: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 0);
 const OURS: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 1);
@@ -19,8 +19,7 @@ fn mac(last: u8) -> Mac {
 
 /// A subnet with one range, and reservations of the form (card, address).
 fn index(generation: u64, range: (u8, u8), reservations: &[(u8, u8)]) -> Index {
-    let reservation =
-        |it: &(u8, u8)| Reservation { mac: mac(it.0), address: address(it.1), hostname: None };
+    let reservation = |it: &(u8, u8)| Reservation::of_card(mac(it.0), address(it.1), None);
     let subnet = Subnet {
         id: "subnet".to_owned(),
         cidr: "10.0.0.0/24".parse().unwrap(),
@@ -30,7 +29,7 @@ fn index(generation: u64, range: (u8, u8), reservations: &[(u8, u8)]) -> Index {
         domain: None,
         mtu: None,
         lease_seconds: 600,
-        ranges: vec![Range { first: address(range.0), last: address(range.1) }],
+        ranges: vec![Range::new(address(range.0), address(range.1))],
         reservations: reservations.iter().map(reservation).collect(),
     };
     Index::new(Snapshot { generation, subnets: vec![subnet], ..Snapshot::default() })
@@ -43,7 +42,8 @@ fn table(index: &Index) -> Table {
 }
 
 fn ask(index: &Index, card: u8) -> Ask<'_> {
-    Ask { index, subnet: 0, mac: mac(card), ours: OURS }
+    let reserved = index.reservation(0, &Identity::of_card(mac(card))).map(|it| it.address);
+    Ask { index, subnet: 0, mac: mac(card), reserved, ours: OURS }
 }
 
 /// DISCOVER and REQUEST in one.

@@ -20,18 +20,16 @@ fn index() -> Index {
         domain: None,
         mtu: None,
         lease_seconds: 600,
-        ranges: vec![Range {
-            first: Ipv4Addr::new(10, 0, 0, 10),
-            last: Ipv4Addr::new(10, 0, 0, 14),
-        }],
+        ranges: vec![Range::new(Ipv4Addr::new(10, 0, 0, 10), Ipv4Addr::new(10, 0, 0, 14))],
         reservations: Vec::new(),
+        ..Subnet::default()
     };
     Index::new(Snapshot { generation: 1, subnets: vec![subnet], ..Snapshot::default() })
 }
 
 fn ask(index: &Index, client: u8) -> Ask<'_> {
     let mac = Mac([2, 0, 0, 0, 0, client]);
-    Ask { index, subnet: 0, mac, ours: Ipv4Addr::new(10, 0, 0, 1) }
+    Ask { index, subnet: 0, mac, reserved: None, ours: Ipv4Addr::new(10, 0, 0, 1) }
 }
 
 #[derive(Clone, Copy, Debug)]

@@ -70,7 +70,7 @@ mod tests {
             intent: Intent::Local,
             attempt,
             boot_key: BootKey::default(),
-            kernel_args: String::new(),
+            ..Machine::default()
         }
     }
 

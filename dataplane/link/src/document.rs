@@ -174,6 +174,7 @@ impl RackSnapshot {
             subnets: decode_all(self.subnets, RackSubnet::decode)?,
             machines: decode_all(self.machines, RackMachine::decode)?,
             files: decode_all(self.files, RackFile::decode)?,
+            ..snapshot::Snapshot::default()
         })
     }
 }
@@ -201,6 +202,7 @@ impl RackSettings {
                 initrd: it.initrd,
                 kernel_args: it.kernel_args.unwrap_or_default(),
             }),
+            ..snapshot::Settings::default()
         })
     }
 }
@@ -217,18 +219,15 @@ impl RackSubnet {
             mtu: self.mtu,
             lease_seconds: self.lease_seconds,
             ranges: decode_all(self.ranges, |it| {
-                Ok(snapshot::Range {
-                    first: parse("range.first", &it.first)?,
-                    last: parse("range.last", &it.last)?,
-                })
+                let first = parse("range.first", &it.first)?;
+                Ok(snapshot::Range::new(first, parse("range.last", &it.last)?))
             })?,
             reservations: decode_all(self.reservations, |it| {
-                Ok(snapshot::Reservation {
-                    mac: parse("reservation.macAddress", &it.mac_address)?,
-                    address: parse("reservation.address", &it.address)?,
-                    hostname: it.hostname,
-                })
+                let mac = parse("reservation.macAddress", &it.mac_address)?;
+                let address = parse("reservation.address", &it.address)?;
+                Ok(snapshot::Reservation::of_card(mac, address, it.hostname))
             })?,
+            ..snapshot::Subnet::default()
         })
     }
 }
@@ -244,6 +243,7 @@ impl RackMachine {
             attempt: self.attempt,
             boot_key: key("machine.bootKey", &self.boot_key)?,
             kernel_args: self.kernel_args.unwrap_or_default(),
+            ..snapshot::Machine::default()
         })
     }
 }

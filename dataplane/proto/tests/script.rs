@@ -34,6 +34,7 @@ fn index(case: &Case) -> Index {
         boot_key: KEY,
         // A line break must not end the command.
         kernel_args: "quiet\nnomodeset  ".to_owned(),
+        ..Machine::default()
     };
     let ephemeral = Ephemeral {
         kernel: "ephemeral/amd64/vmlinuz".to_owned(),
@@ -49,6 +50,7 @@ fn index(case: &Case) -> Index {
             enlist: case.enlist,
             enlist_key: ENLIST_KEY,
             ephemeral: case.ephemeral.then_some(ephemeral),
+            ..Settings::default()
         },
         machines: case.intent.map(machine).into_iter().collect(),
         files: if case.arm64 { files.to_vec() } else { Vec::new() },

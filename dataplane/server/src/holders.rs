@@ -1,7 +1,7 @@
 use std::net::IpAddr;
 
 use ironherd_leases::{State, Table};
-use ironherd_snapshot::{Index, Mac};
+use ironherd_snapshot::{Index, Mac, Reservation};
 
 /// Which address belongs to which card: by lease, or by the operator's word.
 #[derive(Clone, Copy, Debug)]
@@ -27,7 +27,7 @@ impl Holders<'_> {
     pub(crate) fn owns(&self, peer: IpAddr, mac: Mac) -> bool {
         let IpAddr::V4(address) = peer.to_canonical() else { return false };
         self.card_of(peer) == Some(mac)
-            || self.index.reserved_for(address) == Some(mac)
+            || self.index.reservation_at(address).and_then(Reservation::mac) == Some(mac)
             || self.index.subnet_of(address).is_none()
     }
 }
@@ -46,8 +46,7 @@ mod tests {
     }
 
     fn index() -> Index {
-        let reservation =
-            Reservation { mac: mac(3), address: [10, 77, 0, 13].into(), hostname: None };
+        let reservation = Reservation::of_card(mac(3), [10, 77, 0, 13].into(), None);
         let subnet = Subnet {
             id: "1".to_owned(),
             cidr: "10.77.0.0/24".parse().unwrap(),
@@ -57,11 +56,12 @@ mod tests {
             domain: None,
             mtu: None,
             lease_seconds: 600,
-            ranges: vec![ironherd_snapshot::Range {
-                first: [10, 77, 0, 20].into(),
-                last: [10, 77, 0, 29].into(),
-            }],
+            ranges: vec![ironherd_snapshot::Range::new(
+                [10, 77, 0, 20].into(),
+                [10, 77, 0, 29].into(),
+            )],
             reservations: vec![reservation],
+            ..Subnet::default()
         };
         Index::new(Snapshot { subnets: vec![subnet], ..Snapshot::default() })
     }
@@ -71,7 +71,13 @@ mod tests {
         let index = index();
         let (mut table, _) = Table::recover(&[]);
         table.follow(&index);
-        let ask = |last| Ask { index: &index, subnet: 0, mac: mac(last), ours: OURS.into() };
+        let ask = |last| Ask {
+            index: &index,
+            subnet: 0,
+            mac: mac(last),
+            reserved: None,
+            ours: OURS.into(),
+        };
         table.bind(&ask(1), [10, 77, 0, 20].into(), 600).unwrap();
         table.offer(&ask(2), Some([10, 77, 0, 21].into()), 600).unwrap();
         table.bind(&ask(4), [10, 77, 0, 24].into(), 600).unwrap();
@@ -103,7 +109,7 @@ mod tests {
         let index = index();
         let (mut table, _) = Table::recover(&[]);
         table.follow(&index);
-        let ask = Ask { index: &index, subnet: 0, mac: mac(1), ours: OURS.into() };
+        let ask = Ask { index: &index, subnet: 0, mac: mac(1), reserved: None, ours: OURS.into() };
         let address = IpAddr::from([10, 77, 0, 20]);
         let card = |table: &Table| Holders { index: &index, leases: Some(table) }.card_of(address);
         table.offer(&ask, Some([10, 77, 0, 20].into()), 600).unwrap();

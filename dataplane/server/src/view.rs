@@ -188,14 +188,8 @@ mod tests {
         let subnet = Subnet {
             id: "1".to_owned(),
             cidr: "10.77.0.0/24".parse().unwrap(),
-            gateway: None,
-            dns_servers: Vec::new(),
-            ntp_servers: Vec::new(),
-            domain: None,
-            mtu: None,
             lease_seconds: 600,
-            ranges: Vec::new(),
-            reservations: Vec::new(),
+            ..Subnet::default()
         };
         let snapshot = Snapshot { subnets: vec![subnet], ..Snapshot::default() };
         let interface = |name: &str, index: u32, addresses: &[[u8; 4]], is_up| Interface {

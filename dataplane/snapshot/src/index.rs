@@ -1,7 +1,9 @@
 use std::collections::HashMap;
 use std::net::Ipv4Addr;
 
-use crate::{BootFile, Mac, Machine, Reservation, Snapshot, Subnet};
+use crate::{
+    BootFile, Fabric, Mac, Machine, RelayPort, Reservation, ReservationKey, Snapshot, Subnet, Vlan,
+};
 
 /// A snapshot with the look-up tables that make each answer O(1). Built once a generation.
 #[derive(Debug, Default)]
@@ -10,9 +12,38 @@ pub struct Index {
     machine_by_mac: HashMap<Mac, usize>,
     machine_by_uuid: HashMap<[u8; 16], usize>,
     machine_by_id: HashMap<String, usize>,
-    reservation: HashMap<(usize, Mac), usize>, // (subnet, card) -> place in its reservations.
-    reserved: HashMap<Ipv4Addr, Mac>,
+    reservation: HashMap<(usize, ReservationKey), usize>, // -> place in the subnet's reservations.
+    reserved: HashMap<Ipv4Addr, (usize, usize)>,          // -> subnet, place.
+    vlan_by_id: HashMap<String, usize>,
+    fabric_by_id: HashMap<String, usize>,
     file_by_name: HashMap<String, usize>,
+}
+
+/// What a client shows of itself, as far as reservations go by it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Identity {
+    pub mac: Mac,
+    pub client_id: Option<Vec<u8>>,
+    pub uuid: Option<[u8; 16]>,
+    pub relay_port: Option<RelayPort>,
+}
+
+impl Identity {
+    #[must_use]
+    pub fn of_card(mac: Mac) -> Self {
+        Self { mac, ..Self::default() }
+    }
+
+    /// The keys that fit it, the strongest first.
+    fn keys(&self) -> impl Iterator<Item = ReservationKey> + '_ {
+        let port = self.relay_port.iter();
+        let any_remote = port.clone().filter(|it| !it.remote_id.is_empty());
+        let any_remote = any_remote.map(|it| RelayPort { remote_id: Vec::new(), ..it.clone() });
+        std::iter::once(ReservationKey::Mac(self.mac))
+            .chain(self.client_id.iter().cloned().map(ReservationKey::ClientId))
+            .chain(self.uuid.map(ReservationKey::Uuid))
+            .chain(port.cloned().chain(any_remote).map(ReservationKey::RelayPort))
+    }
 }
 
 /// What a look-up by card found.
@@ -38,9 +69,15 @@ impl Index {
         }
         for (at, subnet) in snapshot.subnets.iter().enumerate() {
             for (place, reservation) in subnet.reservations.iter().enumerate() {
-                index.reservation.entry((at, reservation.mac)).or_insert(place);
-                index.reserved.entry(reservation.address).or_insert(reservation.mac);
+                index.reservation.entry((at, reservation.key.clone())).or_insert(place);
+                index.reserved.entry(reservation.address).or_insert((at, place));
             }
+        }
+        for (at, vlan) in snapshot.vlans.iter().enumerate() {
+            index.vlan_by_id.entry(vlan.id.clone()).or_insert(at);
+        }
+        for (at, fabric) in snapshot.fabrics.iter().enumerate() {
+            index.fabric_by_id.entry(fabric.id.clone()).or_insert(at);
         }
         for (at, file) in snapshot.files.iter().enumerate() {
             index.file_by_name.entry(file.name.clone()).or_insert(at);
@@ -80,17 +117,35 @@ impl Index {
         subnets.filter(holds).max_by_key(|(_, subnet)| subnet.cidr.prefix_len())
     }
 
-    /// The reservation of one card in the subnet at `subnet` (its place from [`Self::subnet_of`]).
+    /// The reservation of one client in the subnet at `subnet` (its place from
+    /// [`Self::subnet_of`]).
     #[must_use]
-    pub fn reservation(&self, subnet: usize, mac: Mac) -> Option<&Reservation> {
-        let place = self.reservation.get(&(subnet, mac))?;
+    pub fn reservation(&self, subnet: usize, identity: &Identity) -> Option<&Reservation> {
+        let place = identity.keys().find_map(|key| self.reservation.get(&(subnet, key)))?;
         self.snapshot.subnets.get(subnet)?.reservations.get(*place)
     }
 
-    /// The card that an address is reserved for.
+    /// The reservation that holds an address.
     #[must_use]
-    pub fn reserved_for(&self, address: Ipv4Addr) -> Option<Mac> {
-        self.reserved.get(&address).copied()
+    pub fn reservation_at(&self, address: Ipv4Addr) -> Option<&Reservation> {
+        let (subnet, place) = self.reserved.get(&address)?;
+        self.snapshot.subnets.get(*subnet)?.reservations.get(*place)
+    }
+
+    /// The VLAN a subnet is on; `None` while the region does not tell of any.
+    #[must_use]
+    pub fn vlan_of(&self, subnet: &Subnet) -> Option<&Vlan> {
+        self.vlan(&subnet.vlan)
+    }
+
+    #[must_use]
+    pub fn vlan(&self, id: &str) -> Option<&Vlan> {
+        self.snapshot.vlans.get(*self.vlan_by_id.get(id)?)
+    }
+
+    #[must_use]
+    pub fn fabric(&self, id: &str) -> Option<&Fabric> {
+        self.snapshot.fabrics.get(*self.fabric_by_id.get(id)?)
     }
 
     #[must_use]

@@ -78,10 +78,12 @@ impl From<&snapshot::Subnet> for RackSubnet {
             first: it.first.to_string(),
             last: it.last.to_string(),
         };
-        let reservation = |it: &snapshot::Reservation| RackReservation {
-            mac_address: it.mac.to_string(),
-            address: it.address.to_string(),
-            hostname: it.hostname.clone(),
+        let reservation = |it: &snapshot::Reservation| {
+            Some(RackReservation {
+                mac_address: it.mac()?.to_string(),
+                address: it.address.to_string(),
+                hostname: it.hostname.clone(),
+            })
         };
         Self {
             id: ID::from(&it.id),
@@ -93,7 +95,7 @@ impl From<&snapshot::Subnet> for RackSubnet {
             mtu: it.mtu.map(i32::from),
             lease_seconds: i32::try_from(it.lease_seconds).unwrap_or(i32::MAX),
             ranges: it.ranges.iter().map(range).collect(),
-            reservations: it.reservations.iter().map(reservation).collect(),
+            reservations: it.reservations.iter().filter_map(reservation).collect(),
         }
     }
 }

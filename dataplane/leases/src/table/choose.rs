@@ -5,7 +5,7 @@ use super::*;
 impl Table {
     pub(super) fn choose(&mut self, ask: &Ask<'_>, requested: Option<u32>) -> Option<u32> {
         let network = ask.subnet()?.cidr.network().to_bits();
-        let reserved = ask.reserved().map(Ipv4Addr::to_bits);
+        let reserved = ask.reserved.map(Ipv4Addr::to_bits);
         let last =
             self.by_client.get(&(ask.mac, network)).map(|slot| self.records[at(*slot)].address);
         let preferred = self.pools.all.get(ask.subnet).and_then(|pool| pool.preferred(ask.mac));
@@ -23,8 +23,11 @@ impl Table {
     /// Whether the address may go to this client as far as the snapshot is concerned.
     pub(super) fn is_grantable(&self, ask: &Ask<'_>, address: u32) -> bool {
         let address_of = Ipv4Addr::from(address);
-        if let Some(mac) = ask.index.reserved_for(address_of) {
-            return mac == ask.mac && ask.reserved() == Some(address_of);
+        if ask.reserved == Some(address_of) {
+            return true;
+        }
+        if ask.index.reservation_at(address_of).is_some() {
+            return false;
         }
         let in_pool = self.pools.all.get(ask.subnet).is_some_and(|pool| pool.contains(address));
         let gateway = ask.subnet().and_then(|subnet| subnet.gateway);
@@ -41,7 +44,7 @@ impl Table {
             // A reservation is stronger than an offer and than a stranger's use.
             State::Offered | State::Quarantined => {
                 (record.mac == ask.mac && record.state == State::Offered)
-                    || ask.reserved() == Some(Ipv4Addr::from(address))
+                    || ask.reserved == Some(Ipv4Addr::from(address))
             }
         }
     }
@@ -58,7 +61,7 @@ impl Table {
                 return Some(self.slot(address));
             }
             // Only a reservation may go away: gateway and rack keep their addresses.
-            let reserved = ask.index.reserved_for(address.into()).is_some();
+            let reserved = ask.index.reservation_at(address.into()).is_some();
             self.pools.all.get_mut(ask.subnet)?.skipped |= reserved;
         }
     }

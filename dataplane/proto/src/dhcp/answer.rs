@@ -163,7 +163,7 @@ fn write_network(
 
 /// The name the machine has here: its reservation's, else its own.
 fn hostname<'a>(request: &Request<'a>, subnet: usize) -> Option<&'a str> {
-    let reserved = request.index.reservation(subnet, request.mac);
+    let reserved = request.reservation(subnet);
     let machine = || match request.index.machine(request.mac, request.message.uuid()) {
         Lookup::Known(machine) => Some(machine.hostname.as_str()),
         Lookup::Unknown => None,

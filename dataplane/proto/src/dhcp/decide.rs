@@ -95,11 +95,11 @@ impl Server {
         }
         let ask = request.ask(subnet);
         let network = network_here(request)?;
-        if ask.reserved().is_some_and(|it| it != address) {
+        if ask.reserved.is_some_and(|it| it != address) {
             return self.refuse_ours(request, network, address, "another address is reserved");
         }
         let known = self.leases.lease_of(request.mac, network);
-        let expected = ask.reserved().or(known.map(|it| it.address));
+        let expected = ask.reserved.or(known.map(|it| it.address));
         match self.leases.can_bind(&ask, address) {
             Ok(()) if expected.is_none_or(|it| it == address) => {
                 // Without a record another server may hold one, and we must be silent. A boot

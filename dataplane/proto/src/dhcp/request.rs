@@ -1,8 +1,8 @@
 use std::net::{Ipv4Addr, SocketAddrV4};
 
 use ironherd_leases::Ask;
-use ironherd_snapshot::{Index, Mac, Subnet};
-use ironherd_wire::dhcp::{Message, MessageType, code};
+use ironherd_snapshot::{Identity, Index, Mac, RelayPort, Reservation, Subnet};
+use ironherd_wire::dhcp::{Message, MessageType, Value, code};
 
 use crate::boot::Client;
 use crate::{DropReason, Link};
@@ -16,6 +16,8 @@ pub(super) struct Request<'a> {
     pub(super) message: Message<'a>,
     pub(super) kind: MessageType,
     pub(super) mac: Mac,
+    /// What reservations go by.
+    pub(super) identity: Identity,
     pub(super) client: Client,
     /// Who we are to this client: a relay may stand in for us (RFC 5107).
     pub(super) server_id: Ipv4Addr,
@@ -43,7 +45,8 @@ impl<'a> Request<'a> {
         let stand_in = message.relay_address(code::relay::SERVER_ID_OVERRIDE);
         let server_id = stand_in.filter(|_| relayed).unwrap_or(link.address);
         let client = Client::of(&message);
-        Ok(Self { index, link, source, message, kind, mac, client, server_id })
+        let identity = identity(&message, mac, relayed);
+        Ok(Self { index, link, source, message, kind, mac, identity, client, server_id })
     }
 
     pub(super) fn is_relayed(&self) -> bool {
@@ -77,11 +80,34 @@ impl<'a> Request<'a> {
     }
 
     pub(super) fn ask(&self, subnet: usize) -> Ask<'a> {
-        Ask { index: self.index, subnet, mac: self.mac, ours: self.link.address }
+        let reserved = self.reservation(subnet).map(|it| it.address);
+        Ask { index: self.index, subnet, mac: self.mac, reserved, ours: self.link.address }
+    }
+
+    pub(super) fn reservation(&self, subnet: usize) -> Option<&'a Reservation> {
+        self.index.reservation(subnet, &self.identity)
     }
 
     /// What the client calls itself.
     pub(super) fn hostname(&self) -> Option<String> {
         self.message.option(code::HOSTNAME)?.text()
+    }
+}
+
+fn identity(message: &Message<'_>, mac: Mac, relayed: bool) -> Identity {
+    let bytes = |value: Value<'_, '_>| value.read(<[u8]>::to_vec);
+    let relay = |sub| {
+        let read = |it: &[u8]| Some(it.to_vec());
+        message.read_sub_option(code::RELAY_AGENT, sub, read)
+    };
+    let relay_port = || {
+        let circuit_id = relay(code::relay::CIRCUIT_ID)?;
+        Some(RelayPort { circuit_id, remote_id: relay(code::relay::REMOTE_ID).unwrap_or_default() })
+    };
+    Identity {
+        mac,
+        client_id: message.option(code::CLIENT_ID).map(bytes),
+        uuid: message.uuid(),
+        relay_port: if relayed { relay_port() } else { None },
     }
 }

@@ -174,8 +174,7 @@ fn option_82_comes_back_whole_and_last() {
 #[test]
 fn a_choice_of_another_server_frees_our_offer() {
     let mut snapshot = snapshot(None, false);
-    snapshot.subnets[0].ranges =
-        vec![ironherd_snapshot::Range { first: address(100), last: address(100) }];
+    snapshot.subnets[0].ranges = vec![ironherd_snapshot::Range::new(address(100), address(100))];
     let mut lab = Lab::new(snapshot);
     lab.ask(&Said::new(Discover, mac(1)).bytes());
     let discover = Said::new(Discover, mac(2)).bytes();

@@ -40,8 +40,9 @@ pub(crate) fn subnet(third: u8) -> Subnet {
         domain: Some("lab.test".to_owned()),
         mtu: Some(1450),
         lease_seconds: LEASE_SECONDS,
-        ranges: vec![Range { first: net(100), last: net(200) }],
+        ranges: vec![Range::new(net(100), net(200))],
         reservations: Vec::new(),
+        ..Subnet::default()
     }
 }
 
@@ -54,7 +55,7 @@ pub(crate) fn machine(intent: Intent) -> Machine {
         intent,
         attempt: 3,
         boot_key: BootKey([7; 32]),
-        kernel_args: String::new(),
+        ..Machine::default()
     }
 }
 
@@ -63,11 +64,11 @@ pub(crate) fn snapshot(intent: Option<Intent>, enlist: bool) -> Snapshot {
     let settings = Settings { enlist, ..Settings::default() };
     let machines = intent.map(machine).into_iter().collect();
     let subnets = vec![subnet(0), subnet(9)];
-    Snapshot { generation: 1, settings, subnets, machines, files: Vec::new() }
+    Snapshot { generation: 1, settings, subnets, machines, ..Snapshot::default() }
 }
 
 pub(crate) fn reservation(mac: Mac, last: u8) -> Reservation {
-    Reservation { mac, address: address(last), hostname: None }
+    Reservation::of_card(mac, address(last), None)
 }
 
 /// A reply, and its payload.

@@ -122,7 +122,7 @@ impl Sim {
         let mut snapshot = snapshot(Some(Intent::Commission), true);
         // Sometimes hardly enough, so that addresses go from hand to hand.
         let last = 100 + CLIENTS + u8::try_from(chance.below(20)).unwrap();
-        snapshot.subnets[0].ranges = vec![Range { first: address(100), last: address(last) }];
+        snapshot.subnets[0].ranges = vec![Range::new(address(100), address(last))];
         snapshot.subnets[0].lease_seconds = 20 + u32::try_from(chance.below(100)).unwrap();
         let clients = (0..CLIENTS).map(|_| Doing::Off { until: chance.below(50) }).collect();
         Self {

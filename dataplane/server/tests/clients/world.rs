@@ -91,7 +91,7 @@ pub(crate) fn long_journal(mac: &str, address: &str) -> Vec<u8> {
     let (mut table, _) = Table::recover(&[]);
     table.follow(&index);
     let ours = "10.77.0.1".parse().unwrap();
-    let ask = Ask { index: &index, subnet: 0, mac: mac.parse().unwrap(), ours };
+    let ask = Ask { index: &index, subnet: 0, mac: mac.parse().unwrap(), reserved: None, ours };
     let year = 365 * 24 * 3600;
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
     let mut journal = Vec::new();
@@ -300,12 +300,13 @@ fn snapshot(file: &[u8]) -> Snapshot {
         domain: Some("lab.example".to_owned()),
         mtu: None,
         lease_seconds: 600,
-        ranges: vec![Range { first: address("10.77.0.200"), last: address("10.77.0.200") }],
-        reservations: vec![Reservation {
+        ranges: vec![Range::new(address("10.77.0.200"), address("10.77.0.200"))],
+        reservations: vec![Reservation::of_card(
             mac,
-            address: address("10.77.0.137"),
-            hostname: Some("m10".to_owned()),
-        }],
+            address("10.77.0.137"),
+            Some("m10".to_owned()),
+        )],
+        ..Subnet::default()
     };
     let machine = Machine {
         id: "0198c2a8-7b1e-7c55-9c1d-3a6f1f0e2b4d".to_owned(),
@@ -315,16 +316,17 @@ fn snapshot(file: &[u8]) -> Snapshot {
         intent: Intent::Local,
         attempt: 1,
         boot_key: BootKey([7; 32]),
-        kernel_args: String::new(),
+        ..Machine::default()
     };
     Snapshot {
         generation: 7,
-        settings: Settings { enlist: true, enlist_key: BootKey([8; 32]), ephemeral: None },
+        settings: Settings { enlist: true, enlist_key: BootKey([8; 32]), ..Settings::default() },
         subnets: vec![subnet],
         machines: vec![machine],
         files: vec![
             boot_file("snponly.efi", digest(file), file.len()),
             boot_file("arriving", digest(b"not here yet"), 12),
         ],
+        ..Snapshot::default()
     }
 }

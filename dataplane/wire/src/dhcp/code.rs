@@ -35,6 +35,8 @@ pub const END: u8 = 255;
 
 /// Sub-options of [`RELAY_AGENT`].
 pub mod relay {
+    pub const CIRCUIT_ID: u8 = 1;
+    pub const REMOTE_ID: u8 = 2;
     pub const LINK_SELECTION: u8 = 5;
     pub const SERVER_ID_OVERRIDE: u8 = 11;
     pub const SOURCE_PORT: u8 = 19;
