@@ -24,13 +24,10 @@ fn index(generation: u64, range: (u8, u8), reservations: &[(u8, u8)]) -> Index {
         id: "subnet".to_owned(),
         cidr: "10.0.0.0/24".parse().unwrap(),
         gateway: Some(address(254)),
-        dns_servers: Vec::new(),
-        ntp_servers: Vec::new(),
-        domain: None,
-        mtu: None,
         lease_seconds: 600,
         ranges: vec![Range::new(address(range.0), address(range.1))],
         reservations: reservations.iter().map(reservation).collect(),
+        ..Subnet::default()
     };
     Index::new(Snapshot { generation, subnets: vec![subnet], ..Snapshot::default() })
 }

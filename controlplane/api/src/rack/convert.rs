@@ -149,12 +149,10 @@ mod tests {
         snapshot::Machine {
             id: id.to_owned(),
             hostname: format!("node-{id}"),
-            macs: Vec::new(),
-            uuid: None,
             intent: snapshot::Intent::PowerOff,
             attempt,
             boot_key: snapshot::BootKey([7; 32]),
-            kernel_args: String::new(),
+            ..snapshot::Machine::default()
         }
     }
 

@@ -77,7 +77,7 @@ async fn the_snapshot_holds_what_racks_need_and_its_number_never_goes_back() {
         assert_eq!(names, want);
         let machine = &snapshot.machines[0];
         assert_eq!((machine.attempt, machine.macs.len()), (1, 1));
-        assert_eq!(snapshot.subnets[0].reservations[0].mac, machine.macs[0]);
+        assert_eq!(snapshot.subnets[0].reservations[0].mac(), Some(machine.macs[0]));
         assert_eq!(region.app.snapshot_at(snapshot.generation), Some(snapshot.clone()));
         assert_eq!(*region.app.snapshot_changes().borrow(), snapshot.generation);
         region.app.close().await;
