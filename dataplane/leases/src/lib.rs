@@ -14,4 +14,4 @@ mod table;
 
 pub use journal::{Position, Recovery};
 pub use record::{Lease, State};
-pub use table::{Ask, Change, Grant, Refusal, Table};
+pub use table::{Ask, Change, Choice, ChoiceReason, Grant, Refusal, Table};

@@ -1,8 +1,11 @@
-use ironherd_snapshot::{Mac, Snapshot, Subnet};
+use std::ops::Range;
+
+use ironherd_snapshot::{ClassSet, Index, Mac, Subnet};
 
 use crate::record::NO_SLOT;
 
-/// The addresses that one subnet hands out to cards without a reservation.
+/// The addresses that one subnet hands out to clients without a reservation: to the members of one
+/// class, or to everyone.
 #[derive(Clone, Debug)]
 pub(crate) struct Pool {
     shape: Shape,
@@ -17,12 +20,32 @@ pub(crate) struct Pool {
 /// What makes two pools the same.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Shape {
+    class: Option<usize>, // Place of the class whose members alone are served from here.
     ranges: Vec<(u32, u32)>, // Sorted, apart, inside the subnet's host addresses.
     len: u32,
 }
 
 impl Shape {
-    pub(crate) fn of(subnet: &Subnet) -> Self {
+    /// The pools of one subnet, those of classes first: members leave the rest to the others.
+    fn all_of(index: &Index, subnet: &Subnet) -> Vec<Self> {
+        // Nobody is a member of a class that does not exist.
+        let place = |id: &String| index.class(id).map_or(usize::MAX, |(at, _)| at);
+        let mut classes: Vec<_> =
+            subnet.ranges.iter().filter_map(|it| it.class.as_ref()).map(place).collect();
+        classes.sort_unstable();
+        classes.dedup();
+        let classes = classes.into_iter().map(Some).chain([None]);
+        let of_class =
+            |range: &&ironherd_snapshot::Range, class| range.class.as_ref().map(place) == class;
+        let shape = |class| Self::of(subnet, class, |range| of_class(&range, class));
+        classes.map(shape).collect()
+    }
+
+    fn of(
+        subnet: &Subnet,
+        class: Option<usize>,
+        is_in: impl Fn(&ironherd_snapshot::Range) -> bool,
+    ) -> Self {
         let (network, broadcast) = (subnet.cidr.network(), subnet.cidr.broadcast());
         let (mut low, mut high) = (network.to_bits(), broadcast.to_bits());
         // A network of two addresses or one has no reserved ends (RFC 3021).
@@ -33,7 +56,8 @@ impl Shape {
             let (first, last) = (range.first.to_bits().max(low), range.last.to_bits().min(high));
             (first <= last).then_some((first, last))
         };
-        let mut sorted: Vec<_> = subnet.ranges.iter().filter_map(clipped).collect();
+        let mut sorted: Vec<_> =
+            subnet.ranges.iter().filter(|it| is_in(it)).filter_map(clipped).collect();
         sorted.sort_unstable();
         let mut ranges: Vec<(u32, u32)> = Vec::with_capacity(sorted.len());
         for (first, last) in sorted {
@@ -43,13 +67,17 @@ impl Shape {
             }
         }
         let len = ranges.iter().map(|(first, last)| last - first + 1).sum();
-        Self { ranges, len }
+        Self { class, ranges, len }
     }
 }
 
 impl Pool {
     fn new(shape: Shape) -> Self {
         Self { shape, cursor: 0, skipped: false, oldest: NO_SLOT, newest: NO_SLOT }
+    }
+
+    pub(crate) fn serves(&self, classes: &ClassSet) -> bool {
+        self.shape.class.is_none_or(|it| classes.contains(it))
     }
 
     pub(crate) fn contains(&self, address: u32) -> bool {
@@ -82,17 +110,19 @@ impl Pool {
     }
 }
 
-/// The pools of one snapshot generation, one for each subnet in its order.
+/// The pools of one snapshot generation, in the order of its subnets.
 #[derive(Debug, Default)]
 pub(crate) struct Pools {
     pub(crate) all: Vec<Pool>,
+    by_subnet: Vec<Range<usize>>,
     by_range: Vec<(u32, u32, u32)>, // First, last, pool; sorted.
     generation: Option<u64>,
 }
 
 impl Pools {
     /// Takes over a snapshot's ranges. `true`: they changed, so every free list starts empty.
-    pub(crate) fn follow(&mut self, snapshot: &Snapshot) -> bool {
+    pub(crate) fn follow(&mut self, index: &Index) -> bool {
+        let snapshot = index.snapshot();
         if self.generation == Some(snapshot.generation) {
             return false;
         }
@@ -101,7 +131,13 @@ impl Pools {
             // A reservation may be gone: look once more at what was skipped because of it.
             (pool.cursor, pool.skipped) = (0, false);
         }
-        let shapes: Vec<_> = snapshot.subnets.iter().map(Shape::of).collect();
+        let mut shapes = Vec::with_capacity(snapshot.subnets.len());
+        self.by_subnet.clear();
+        for subnet in &snapshot.subnets {
+            let first = shapes.len();
+            shapes.extend(Shape::all_of(index, subnet));
+            self.by_subnet.push(first..shapes.len());
+        }
         if shapes.iter().eq(self.all.iter().map(|it| &it.shape)) {
             return false;
         }
@@ -112,6 +148,11 @@ impl Pools {
         self.by_range.sort_unstable();
         self.all = shapes.into_iter().map(Pool::new).collect();
         true
+    }
+
+    /// The places of one subnet's pools.
+    pub(crate) fn of_subnet(&self, subnet: usize) -> Range<usize> {
+        self.by_subnet.get(subnet).cloned().unwrap_or_default()
     }
 
     /// The pool whose ranges hold `address`.
@@ -126,14 +167,12 @@ impl Pools {
 mod tests {
     use std::net::Ipv4Addr;
 
-    use ironherd_snapshot::Range;
-
     use super::*;
 
     fn shape(cidr: &str, ranges: &[(u8, u8)]) -> Shape {
         let address = |last| Ipv4Addr::new(10, 0, 0, last);
-        let range = |it: &(u8, u8)| Range::new(address(it.0), address(it.1));
-        Shape::of(&Subnet {
+        let range = |it: &(u8, u8)| ironherd_snapshot::Range::new(address(it.0), address(it.1));
+        let subnet = Subnet {
             id: String::new(),
             cidr: cidr.parse().unwrap(),
             gateway: None,
@@ -145,7 +184,8 @@ mod tests {
             ranges: ranges.iter().map(range).collect(),
             reservations: Vec::new(),
             ..Subnet::default()
-        })
+        };
+        Shape::of(&subnet, None, |_| true)
     }
 
     #[test]

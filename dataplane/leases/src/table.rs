@@ -1,7 +1,7 @@
 use std::collections::HashMap;
 use std::net::Ipv4Addr;
 
-use ironherd_snapshot::{Index, Mac, Subnet};
+use ironherd_snapshot::{ClassSet, Index, Mac, Subnet};
 
 use crate::calendar::Calendar;
 use crate::journal::{self, Journal, Position, Recovery};
@@ -28,12 +28,35 @@ pub struct Ask<'a> {
     pub reserved: Option<Ipv4Addr>,
     /// Never handed out: the rack's own address.
     pub ours: Ipv4Addr,
+    /// The classes the client is a member of: some ranges are for members only.
+    pub classes: ClassSet,
 }
 
 impl Ask<'_> {
     fn subnet(&self) -> Option<&Subnet> {
         self.index.snapshot().subnets.get(self.subnet)
     }
+}
+
+/// An address that a client could have, and why this one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Choice {
+    pub address: Ipv4Addr,
+    pub reason: ChoiceReason,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum ChoiceReason {
+    /// The operator gave it to the client.
+    Reserved,
+    /// It has it, or had it last.
+    Last,
+    /// It asks for it.
+    Requested,
+    /// The hash of its card names it.
+    Preferred,
+    NeverUsed,
+    UnusedLongest,
 }
 
 /// What a client now holds.
@@ -102,7 +125,7 @@ impl Table {
     ///
     /// Leases outside the new ranges stay until they end; they are just not handed out again.
     pub fn follow(&mut self, index: &Index) {
-        if !self.pools.follow(index.snapshot()) {
+        if !self.pools.follow(index) {
             return;
         }
         let mut free: Vec<u32> = Vec::new();
@@ -118,24 +141,43 @@ impl Table {
         }
     }
 
-    /// Chooses an address for a client and keeps it for a while: reserved → the last it had →
-    /// the one it asks for → the one its card prefers → the one unused for longest.
+    /// Chooses an address for a client: reserved → the last it had → the one it asks for → the one
+    /// its card prefers → one never used → the one unused for longest. Nothing is kept yet, and
+    /// asking again gives the same.
     ///
     /// # Errors
     /// [`Refusal::Exhausted`] when nothing is left.
+    pub fn choose(
+        &mut self,
+        ask: &Ask<'_>,
+        requested: Option<Ipv4Addr>,
+    ) -> Result<Choice, Refusal> {
+        self.find(ask, requested.map(Ipv4Addr::to_bits)).ok_or(Refusal::Exhausted)
+    }
+
+    /// Keeps an address that was chosen just now for its client for a while.
+    pub fn keep(&mut self, ask: &Ask<'_>, chosen: Ipv4Addr, hold_until: u64) -> Lease {
+        let slot = self.slot(chosen.to_bits());
+        let record = &mut self.records[at(slot)];
+        if record.state != State::Bound {
+            record.expires = hold_until;
+            self.assign(slot, ask, State::Offered);
+        }
+        self.records[at(slot)].lease()
+    }
+
+    /// Chooses and keeps.
+    ///
+    /// # Errors
+    /// As [`Self::choose`].
     pub fn offer(
         &mut self,
         ask: &Ask<'_>,
         requested: Option<Ipv4Addr>,
         hold_until: u64,
     ) -> Result<Lease, Refusal> {
-        let slot = self.choose(ask, requested.map(Ipv4Addr::to_bits)).ok_or(Refusal::Exhausted)?;
-        let record = &mut self.records[at(slot)];
-        if record.state != State::Bound {
-            record.expires = hold_until;
-            self.assign(slot, ask, State::Offered);
-        }
-        Ok(self.records[at(slot)].lease())
+        let chosen = self.choose(ask, requested)?;
+        Ok(self.keep(ask, chosen.address, hold_until))
     }
 
     /// Whether the client could be bound to this address now.

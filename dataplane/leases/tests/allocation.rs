@@ -4,7 +4,9 @@
 use std::net::Ipv4Addr;
 
 use ironherd_leases::{Ask, Change, Refusal, State, Table};
-use ironherd_snapshot::{Identity, Index, Mac, Range, Reservation, Snapshot, Subnet};
+use ironherd_snapshot::{
+    ClassSet, ClientClass, Identity, Index, Mac, Range, Reservation, Snapshot, Subnet,
+};
 
 const NETWORK: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 0);
 const OURS: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 1);
@@ -40,7 +42,7 @@ fn table(index: &Index) -> Table {
 
 fn ask(index: &Index, card: u8) -> Ask<'_> {
     let reserved = index.reservation(0, &Identity::of_card(mac(card))).map(|it| it.address);
-    Ask { index, subnet: 0, mac: mac(card), reserved, ours: OURS }
+    Ask { index, subnet: 0, mac: mac(card), reserved, ours: OURS, classes: ClassSet::NONE }
 }
 
 /// DISCOVER and REQUEST in one.
@@ -211,4 +213,41 @@ fn an_offer_lapses_and_a_newer_one_replaces_it() {
     table.follow(&reserved);
     assert_eq!(table.offer(&ask(&reserved, 1), None, 120).unwrap().address, address(50));
     assert_eq!(table.offer(&ask(&reserved, 2), None, 120).unwrap().address, address(10));
+}
+
+#[test]
+fn a_range_of_a_class_is_for_its_members() {
+    let range = |first, last, class: Option<&str>| Range {
+        class: class.map(str::to_owned),
+        ..Range::new(address(first), address(last))
+    };
+    let ranges = vec![
+        range(10, 11, None),
+        range(20, 21, Some("members")),
+        range(30, 31, Some("no class of this snapshot")),
+    ];
+    let class = |id: &str| ClientClass { id: id.to_owned(), ..ClientClass::default() };
+    let mut snapshot = index(1, (0, 0), &[]).snapshot().clone();
+    snapshot.subnets[0].ranges = ranges;
+    snapshot.classes = vec![class("others"), class("members")];
+    let index = Index::new(snapshot);
+    let mut table = table(&index);
+    let mut members = ClassSet::NONE;
+    members.insert(1);
+    let as_member = |card| Ask { classes: members, ..ask(&index, card) };
+    let mut take = |ask: &Ask<'_>| {
+        let chosen = table.choose(ask, None)?;
+        assert_eq!(table.choose(ask, None), Ok(chosen), "asking twice changes nothing");
+        table.keep(ask, chosen.address, 60);
+        table.bind(ask, chosen.address, 600).map(|it| it.lease.address)
+    };
+    let mut given = [1, 2].map(|card| take(&as_member(card)).unwrap());
+    given.sort_unstable();
+    assert_eq!(given, [20, 21].map(address), "members go there first");
+    let mut given = [take(&ask(&index, 3)).unwrap(), take(&as_member(4)).unwrap()];
+    given.sort_unstable();
+    assert_eq!(given, [10, 11].map(address), "and elsewhere when it is full");
+    assert_eq!(take(&ask(&index, 5)), Err(Refusal::Exhausted));
+    assert_eq!(table.can_bind(&ask(&index, 1), given[0]), Err(Refusal::Held));
+    assert_eq!(table.can_bind(&ask(&index, 1), address(20)), Err(Refusal::NotOurs), "left it");
 }

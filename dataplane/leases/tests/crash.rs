@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::net::Ipv4Addr;
 
 use ironherd_leases::{Ask, Position, State, Table};
-use ironherd_snapshot::{Index, Mac, Range, Snapshot, Subnet};
+use ironherd_snapshot::{ClassSet, Index, Mac, Range, Snapshot, Subnet};
 use proptest::prelude::*;
 
 const CLIENTS: u8 = 6;
@@ -29,7 +29,14 @@ fn index() -> Index {
 
 fn ask(index: &Index, client: u8) -> Ask<'_> {
     let mac = Mac([2, 0, 0, 0, 0, client]);
-    Ask { index, subnet: 0, mac, reserved: None, ours: Ipv4Addr::new(10, 0, 0, 1) }
+    Ask {
+        index,
+        subnet: 0,
+        mac,
+        reserved: None,
+        ours: Ipv4Addr::new(10, 0, 0, 1),
+        classes: ClassSet::NONE,
+    }
 }
 
 #[derive(Clone, Copy, Debug)]

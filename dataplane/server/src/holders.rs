@@ -35,7 +35,7 @@ impl Holders<'_> {
 #[cfg(test)]
 mod tests {
     use ironherd_leases::Ask;
-    use ironherd_snapshot::{Reservation, Snapshot, Subnet};
+    use ironherd_snapshot::{ClassSet, Reservation, Snapshot, Subnet};
 
     use super::*;
 
@@ -77,6 +77,7 @@ mod tests {
             mac: mac(last),
             reserved: None,
             ours: OURS.into(),
+            classes: ClassSet::NONE,
         };
         table.bind(&ask(1), [10, 77, 0, 20].into(), 600).unwrap();
         table.offer(&ask(2), Some([10, 77, 0, 21].into()), 600).unwrap();
@@ -109,7 +110,14 @@ mod tests {
         let index = index();
         let (mut table, _) = Table::recover(&[]);
         table.follow(&index);
-        let ask = Ask { index: &index, subnet: 0, mac: mac(1), reserved: None, ours: OURS.into() };
+        let ask = Ask {
+            index: &index,
+            subnet: 0,
+            mac: mac(1),
+            reserved: None,
+            ours: OURS.into(),
+            classes: ClassSet::NONE,
+        };
         let address = IpAddr::from([10, 77, 0, 20]);
         let card = |table: &Table| Holders { index: &index, leases: Some(table) }.card_of(address);
         table.offer(&ask, Some([10, 77, 0, 20].into()), 600).unwrap();

@@ -1,9 +1,17 @@
 use std::collections::HashMap;
 use std::net::Ipv4Addr;
 
+use self::networks::Networks;
+use self::reservations::Reservations;
 use crate::{
-    BootFile, Fabric, Mac, Machine, RelayPort, Reservation, ReservationKey, Snapshot, Subnet, Vlan,
+    BootFile, ClientClass, DhcpOption, Fabric, Mac, Machine, Range, Reservation, Snapshot, Subnet,
+    Vlan,
 };
+
+mod networks;
+mod reservations;
+
+pub use reservations::Identity;
 
 /// A snapshot with the look-up tables that make each answer O(1). Built once a generation.
 #[derive(Debug, Default)]
@@ -12,38 +20,28 @@ pub struct Index {
     machine_by_mac: HashMap<Mac, usize>,
     machine_by_uuid: HashMap<[u8; 16], usize>,
     machine_by_id: HashMap<String, usize>,
-    reservation: HashMap<(usize, ReservationKey), usize>, // -> place in the subnet's reservations.
-    reserved: HashMap<Ipv4Addr, (usize, usize)>,          // -> subnet, place.
+    networks: Networks,
+    reservations: Vec<Reservations>, // One for each subnet.
+    reserved: HashMap<Ipv4Addr, (usize, usize)>, // -> subnet, place in its reservations.
+    wider: Vec<Vec<WiderOption>>,    // One list for each subnet.
+    class_by_id: HashMap<String, usize>,
     vlan_by_id: HashMap<String, usize>,
     fabric_by_id: HashMap<String, usize>,
     file_by_name: HashMap<String, usize>,
 }
 
-/// What a client shows of itself, as far as reservations go by it.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Identity {
-    pub mac: Mac,
-    pub client_id: Option<Vec<u8>>,
-    pub uuid: Option<[u8; 16]>,
-    pub relay_port: Option<RelayPort>,
+/// A DHCPv4 option that a scope wider than the subnet says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WiderOption {
+    pub scope: WiderScope,
+    pub option: DhcpOption,
 }
 
-impl Identity {
-    #[must_use]
-    pub fn of_card(mac: Mac) -> Self {
-        Self { mac, ..Self::default() }
-    }
-
-    /// The keys that fit it, the strongest first.
-    fn keys(&self) -> impl Iterator<Item = ReservationKey> + '_ {
-        let port = self.relay_port.iter();
-        let any_remote = port.clone().filter(|it| !it.remote_id.is_empty());
-        let any_remote = any_remote.map(|it| RelayPort { remote_id: Vec::new(), ..it.clone() });
-        std::iter::once(ReservationKey::Mac(self.mac))
-            .chain(self.client_id.iter().cloned().map(ReservationKey::ClientId))
-            .chain(self.uuid.map(ReservationKey::Uuid))
-            .chain(port.cloned().chain(any_remote).map(ReservationKey::RelayPort))
-    }
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum WiderScope {
+    Vlan,
+    Fabric,
+    Global,
 }
 
 /// What a look-up by card found.
@@ -69,9 +67,9 @@ impl Index {
         }
         for (at, subnet) in snapshot.subnets.iter().enumerate() {
             for (place, reservation) in subnet.reservations.iter().enumerate() {
-                index.reservation.entry((at, reservation.key.clone())).or_insert(place);
                 index.reserved.entry(reservation.address).or_insert((at, place));
             }
+            index.reservations.push(Reservations::of(&subnet.reservations));
         }
         for (at, vlan) in snapshot.vlans.iter().enumerate() {
             index.vlan_by_id.entry(vlan.id.clone()).or_insert(at);
@@ -79,6 +77,11 @@ impl Index {
         for (at, fabric) in snapshot.fabrics.iter().enumerate() {
             index.fabric_by_id.entry(fabric.id.clone()).or_insert(at);
         }
+        for (at, class) in snapshot.classes.iter().enumerate() {
+            index.class_by_id.entry(class.id.clone()).or_insert(at);
+        }
+        index.networks = Networks::of(&snapshot.subnets);
+        index.wider = snapshot.subnets.iter().map(|it| index.wider_of(&snapshot, it)).collect();
         for (at, file) in snapshot.files.iter().enumerate() {
             index.file_by_name.entry(file.name.clone()).or_insert(at);
         }
@@ -112,17 +115,22 @@ impl Index {
     /// The subnet that holds `address`, with its place; the longest prefix wins.
     #[must_use]
     pub fn subnet_of(&self, address: Ipv4Addr) -> Option<(usize, &Subnet)> {
-        let holds = |(_, subnet): &(usize, &Subnet)| subnet.cidr.contains(&address);
-        let subnets = self.snapshot.subnets.iter().enumerate();
-        subnets.filter(holds).max_by_key(|(_, subnet)| subnet.cidr.prefix_len())
+        let at = self.networks.find(address)?;
+        Some((at, self.snapshot.subnets.get(at)?))
+    }
+
+    /// The places of all subnets that share the link of the one at `subnet`, that one first.
+    #[must_use]
+    pub fn subnets_together(&self, subnet: usize) -> &[usize] {
+        self.networks.together(subnet)
     }
 
     /// The reservation of one client in the subnet at `subnet` (its place from
     /// [`Self::subnet_of`]).
     #[must_use]
-    pub fn reservation(&self, subnet: usize, identity: &Identity) -> Option<&Reservation> {
-        let place = identity.keys().find_map(|key| self.reservation.get(&(subnet, key)))?;
-        self.snapshot.subnets.get(subnet)?.reservations.get(*place)
+    pub fn reservation(&self, subnet: usize, identity: &Identity<'_>) -> Option<&Reservation> {
+        let place = self.reservations.get(subnet)?.find(identity)?;
+        self.snapshot.subnets.get(subnet)?.reservations.get(place)
     }
 
     /// The reservation that holds an address.
@@ -146,6 +154,47 @@ impl Index {
     #[must_use]
     pub fn fabric(&self, id: &str) -> Option<&Fabric> {
         self.snapshot.fabrics.get(*self.fabric_by_id.get(id)?)
+    }
+
+    /// The place and the class of this id.
+    #[must_use]
+    pub fn class(&self, id: &str) -> Option<(usize, &ClientClass)> {
+        let at = *self.class_by_id.get(id)?;
+        Some((at, self.snapshot.classes.get(at)?))
+    }
+
+    /// The range of a subnet that holds an address.
+    #[must_use]
+    pub fn range_of(&self, subnet: usize, address: Ipv4Addr) -> Option<&Range> {
+        let ranges = &self.snapshot.subnets.get(subnet)?.ranges;
+        ranges.iter().find(|it| (it.first..=it.last).contains(&address))
+    }
+
+    /// The DHCPv4 options that hold in a subnet unless it or anything narrower says otherwise: of
+    /// each code the one of VLAN, fabric or global that is nearest.
+    #[must_use]
+    pub fn wider_options(&self, subnet: usize) -> &[WiderOption] {
+        self.wider.get(subnet).map_or(&[], Vec::as_slice)
+    }
+
+    fn wider_of(&self, snapshot: &Snapshot, subnet: &Subnet) -> Vec<WiderOption> {
+        let vlan = self.vlan_by_id.get(&subnet.vlan).and_then(|at| snapshot.vlans.get(*at));
+        let fabric = vlan.and_then(|it| self.fabric_by_id.get(&it.fabric));
+        let fabric = fabric.and_then(|at| snapshot.fabrics.get(*at));
+        let scopes = [
+            (WiderScope::Vlan, vlan.map(|it| &it.options)),
+            (WiderScope::Fabric, fabric.map(|it| &it.options)),
+            (WiderScope::Global, Some(&snapshot.settings.options)),
+        ];
+        let mut merged: Vec<WiderOption> = Vec::new();
+        for (scope, options) in scopes {
+            for option in options.iter().flat_map(|it| &it.v4) {
+                if merged.iter().all(|it| it.option.code != option.code) {
+                    merged.push(WiderOption { scope, option: option.clone() });
+                }
+            }
+        }
+        merged
     }
 
     #[must_use]

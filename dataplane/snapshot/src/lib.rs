@@ -6,6 +6,7 @@
 //!
 //! The serde form is the disk form. The GraphQL form has its own types in `link` and `api`.
 
+mod class_set;
 mod dhcp;
 mod hex_bytes;
 mod index;
@@ -13,11 +14,12 @@ mod ipv6;
 mod key;
 mod mac;
 
+pub use class_set::ClassSet;
 pub use dhcp::{
     ClassField, ClassMatch, ClientClass, DhcpMode, DhcpOption, Fabric, MatchOperator, ScopeOptions,
     Vlan,
 };
-pub use index::{Identity, Index, Lookup};
+pub use index::{Identity, Index, Lookup, WiderOption, WiderScope};
 pub use ipv6::{PrefixPool, Range6, Reservation6, ReservationKey6, RouterAdvertisement, Subnet6};
 pub use key::BootKey;
 pub use mac::{Mac, MacParseError};
@@ -41,6 +43,7 @@ pub struct Snapshot {
     #[serde(default)]
     pub subnets6: Vec<Subnet6>,
     /// In order: the first class that names a boot file wins, and its options win over later ones.
+    /// No more than [`ClassSet::CLASSES_MAX`] have members.
     #[serde(default)]
     pub classes: Vec<ClientClass>,
     pub machines: Vec<Machine>,

@@ -1,8 +1,8 @@
 use std::net::{Ipv4Addr, SocketAddrV4};
 
 use ironherd_leases::Ask;
-use ironherd_snapshot::{Identity, Index, Mac, RelayPort, Reservation, Subnet};
-use ironherd_wire::dhcp::{Message, MessageType, Value, code};
+use ironherd_snapshot::{ClassSet, Identity, Index, Mac, Reservation, Subnet};
+use ironherd_wire::dhcp::{Message, MessageType, code};
 
 use crate::boot::Client;
 use crate::{DropReason, Link};
@@ -17,7 +17,7 @@ pub(super) struct Request<'a> {
     pub(super) kind: MessageType,
     pub(super) mac: Mac,
     /// What reservations go by.
-    pub(super) identity: Identity,
+    pub(super) identity: Identity<'a>,
     pub(super) client: Client,
     /// Who we are to this client: a relay may stand in for us (RFC 5107).
     pub(super) server_id: Ipv4Addr,
@@ -81,7 +81,8 @@ impl<'a> Request<'a> {
 
     pub(super) fn ask(&self, subnet: usize) -> Ask<'a> {
         let reserved = self.reservation(subnet).map(|it| it.address);
-        Ask { index: self.index, subnet, mac: self.mac, reserved, ours: self.link.address }
+        let (classes, ours) = (ClassSet::NONE, self.link.address);
+        Ask { index: self.index, subnet, mac: self.mac, reserved, ours, classes }
     }
 
     pub(super) fn reservation(&self, subnet: usize) -> Option<&'a Reservation> {
@@ -94,20 +95,14 @@ impl<'a> Request<'a> {
     }
 }
 
-fn identity(message: &Message<'_>, mac: Mac, relayed: bool) -> Identity {
-    let bytes = |value: Value<'_, '_>| value.read(<[u8]>::to_vec);
-    let relay = |sub| {
-        let read = |it: &[u8]| Some(it.to_vec());
-        message.read_sub_option(code::RELAY_AGENT, sub, read)
-    };
-    let relay_port = || {
-        let circuit_id = relay(code::relay::CIRCUIT_ID)?;
-        Some(RelayPort { circuit_id, remote_id: relay(code::relay::REMOTE_ID).unwrap_or_default() })
-    };
+fn identity<'a>(message: &Message<'a>, mac: Mac, relayed: bool) -> Identity<'a> {
+    let relay = message.option(code::RELAY_AGENT).filter(|_| relayed);
+    let port = |sub| relay.as_ref()?.sub_option(sub);
     Identity {
         mac,
-        client_id: message.option(code::CLIENT_ID).map(bytes),
+        client_id: message.option(code::CLIENT_ID).map(|it| it.whole()),
         uuid: message.uuid(),
-        relay_port: if relayed { relay_port() } else { None },
+        circuit_id: port(code::relay::CIRCUIT_ID),
+        remote_id: port(code::relay::REMOTE_ID),
     }
 }

@@ -8,7 +8,8 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use ironherd_leases::{Ask, Table};
 use ironherd_rack::{Rack, RackConfig};
 use ironherd_snapshot::{
-    BootFile, BootKey, Index, Intent, Machine, Range, Reservation, Settings, Snapshot, Subnet,
+    BootFile, BootKey, ClassSet, Index, Intent, Machine, Range, Reservation, Settings, Snapshot,
+    Subnet,
 };
 use sha2::{Digest, Sha256};
 use tempfile::TempDir;
@@ -91,7 +92,14 @@ pub(crate) fn long_journal(mac: &str, address: &str) -> Vec<u8> {
     let (mut table, _) = Table::recover(&[]);
     table.follow(&index);
     let ours = "10.77.0.1".parse().unwrap();
-    let ask = Ask { index: &index, subnet: 0, mac: mac.parse().unwrap(), reserved: None, ours };
+    let ask = Ask {
+        index: &index,
+        subnet: 0,
+        mac: mac.parse().unwrap(),
+        reserved: None,
+        ours,
+        classes: ClassSet::NONE,
+    };
     let year = 365 * 24 * 3600;
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
     let mut journal = Vec::new();

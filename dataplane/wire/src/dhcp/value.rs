@@ -1,3 +1,4 @@
+use std::borrow::Cow;
 use std::net::Ipv4Addr;
 
 use super::message::Message;
@@ -55,6 +56,21 @@ impl<'a> Value<'_, 'a> {
             len += taken;
         }
         read(&joined[..len])
+    }
+
+    /// The whole value, copied only if it lies in pieces.
+    #[must_use]
+    pub fn whole(&self) -> Cow<'a, [u8]> {
+        if self.split { self.read(<[u8]>::to_vec).into() } else { self.first.into() }
+    }
+
+    /// One sub-option of an encapsulating option, copied only if the option lies in pieces.
+    #[must_use]
+    pub fn sub_option(&self, wanted: u8) -> Option<Cow<'a, [u8]>> {
+        if self.split {
+            return self.read(|bytes| sub_option(bytes, wanted).map(|it| it.to_vec().into()));
+        }
+        sub_option(self.first, wanted).map(Cow::from)
     }
 
     /// The value, if it is exactly `N` bytes long.
