@@ -7,6 +7,7 @@ mod access;
 mod agent;
 mod answer;
 mod bmc_credential;
+mod dhcp;
 mod event;
 mod id;
 mod image;

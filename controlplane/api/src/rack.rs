@@ -4,6 +4,7 @@ mod convert;
 mod input;
 mod lease;
 mod mutation;
+mod network;
 mod object;
 mod payload;
 mod query;

@@ -1,13 +1,19 @@
 use std::collections::{HashMap, HashSet};
 
-use ironherd_snapshot::{BootFile, Machine, Settings, Snapshot, Subnet};
+use ironherd_snapshot::{
+    BootFile, ClientClass, Fabric, Machine, Settings, Snapshot, Subnet, Subnet6, Vlan,
+};
 
 /// What changed since an earlier generation. An absent list is unchanged.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Delta {
     pub generation: u64,
     pub settings: Option<Settings>,
+    pub fabrics: Option<Vec<Fabric>>,
+    pub vlans: Option<Vec<Vlan>>,
     pub subnets: Option<Vec<Subnet>>,
+    pub subnets6: Option<Vec<Subnet6>>,
+    pub classes: Option<Vec<ClientClass>>,
     pub machines_changed: Vec<Machine>,
     /// Ids; `*` stands for all that were there before.
     pub machines_removed: Vec<String>,
@@ -45,14 +51,20 @@ pub fn apply(snapshot: &mut Snapshot, delta: Delta) -> bool {
     if let Some(settings) = delta.settings {
         snapshot.settings = settings;
     }
-    if let Some(subnets) = delta.subnets {
-        snapshot.subnets = subnets;
-    }
-    if let Some(files) = delta.files {
-        snapshot.files = files;
-    }
+    replace(&mut snapshot.fabrics, delta.fabrics);
+    replace(&mut snapshot.vlans, delta.vlans);
+    replace(&mut snapshot.subnets, delta.subnets);
+    replace(&mut snapshot.subnets6, delta.subnets6);
+    replace(&mut snapshot.classes, delta.classes);
+    replace(&mut snapshot.files, delta.files);
     snapshot.generation = delta.generation;
     true
+}
+
+fn replace<T>(list: &mut Vec<T>, new: Option<Vec<T>>) {
+    if let Some(new) = new {
+        *list = new;
+    }
 }
 
 #[cfg(test)]

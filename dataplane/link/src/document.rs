@@ -1,12 +1,14 @@
 //! The GraphQL documents and their shapes, and how the shapes become a snapshot.
 
-use std::net::Ipv4Addr;
+mod network;
 
 use ironherd_snapshot as snapshot;
 use ironherd_snapshot::{BootKey, Intent, Mac};
 use serde::Deserialize;
 
+use crate::LinkError;
 use crate::delta::Delta;
+use network::{RackClass, RackFabric, RackOption, RackSubnet, RackSubnet6, RackVlan};
 
 /// Each document is one file, so that the region's tests can check it against the schema.
 pub const RACK_REGISTER: &str = include_str!("documents/rack_register.graphql");
@@ -20,6 +22,25 @@ pub const RACK_REPORT: &str = include_str!("documents/rack_report.graphql");
 pub struct DecodeError {
     pub field: &'static str,
     pub text: String,
+}
+
+/// Reads the data of an answer to [`RACK_SNAPSHOT`].
+///
+/// # Errors
+/// [`LinkError::Answer`] if it has another shape, [`LinkError::Decode`] if a text in it is none of
+/// its kind.
+pub fn decode_snapshot(data: serde_json::Value) -> Result<snapshot::Snapshot, LinkError> {
+    let data = serde_json::from_value::<SnapshotData>(data);
+    Ok(data.map_err(|it| LinkError::Answer(it.to_string()))?.rack_snapshot.decode()?)
+}
+
+/// Reads the data of an item of [`RACK_DELTAS`].
+///
+/// # Errors
+/// See [`decode_snapshot`].
+pub fn decode_delta(data: serde_json::Value) -> Result<Delta, LinkError> {
+    let data = serde_json::from_value::<DeltasData>(data);
+    Ok(data.map_err(|it| LinkError::Answer(it.to_string()))?.rack_deltas.decode()?)
 }
 
 #[derive(Deserialize)]
@@ -68,7 +89,15 @@ pub(crate) struct DeltasData {
 pub(crate) struct RackSnapshot {
     generation: u64,
     settings: RackSettings,
+    #[serde(default)]
+    fabrics: Vec<RackFabric>,
+    #[serde(default)]
+    vlans: Vec<RackVlan>,
     subnets: Vec<RackSubnet>,
+    #[serde(default)]
+    subnets6: Vec<RackSubnet6>,
+    #[serde(default)]
+    classes: Vec<RackClass>,
     machines: Vec<RackMachine>,
     files: Vec<RackFile>,
 }
@@ -78,7 +107,11 @@ pub(crate) struct RackSnapshot {
 pub(crate) struct RackDelta {
     generation: u64,
     settings: Option<RackSettings>,
+    fabrics: Option<Vec<RackFabric>>,
+    vlans: Option<Vec<RackVlan>>,
     subnets: Option<Vec<RackSubnet>>,
+    subnets6: Option<Vec<RackSubnet6>>,
+    classes: Option<Vec<RackClass>>,
     machines_changed: Vec<RackMachine>,
     machines_removed: Vec<String>,
     files: Option<Vec<RackFile>>,
@@ -90,6 +123,10 @@ struct RackSettings {
     enlist: bool,
     enlist_key: String,
     ephemeral: Option<RackEphemeral>,
+    #[serde(default)]
+    conflict_probes: bool,
+    #[serde(default)]
+    options: Vec<RackOption>,
 }
 
 #[derive(Deserialize)]
@@ -98,37 +135,6 @@ struct RackEphemeral {
     kernel: String,
     initrd: String,
     kernel_args: Option<String>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct RackSubnet {
-    id: String,
-    cidr: String,
-    gateway: Option<String>,
-    #[serde(default)]
-    dns_servers: Vec<String>,
-    #[serde(default)]
-    ntp_servers: Vec<String>,
-    domain: Option<String>,
-    mtu: Option<u16>,
-    lease_seconds: u32,
-    ranges: Vec<RackRange>,
-    reservations: Vec<RackReservation>,
-}
-
-#[derive(Deserialize)]
-struct RackRange {
-    first: String,
-    last: String,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct RackReservation {
-    mac_address: String,
-    address: String,
-    hostname: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -142,6 +148,9 @@ struct RackMachine {
     attempt: u64,
     boot_key: String,
     kernel_args: Option<String>,
+    boot_file: Option<String>,
+    #[serde(default)]
+    options: Vec<RackOption>,
 }
 
 #[derive(Clone, Copy, Deserialize)]
@@ -171,10 +180,13 @@ impl RackSnapshot {
         Ok(snapshot::Snapshot {
             generation: self.generation,
             settings: self.settings.decode()?,
+            fabrics: decode_all(self.fabrics, RackFabric::decode)?,
+            vlans: decode_all(self.vlans, RackVlan::decode)?,
             subnets: decode_all(self.subnets, RackSubnet::decode)?,
+            subnets6: decode_all(self.subnets6, RackSubnet6::decode)?,
+            classes: decode_all(self.classes, RackClass::decode)?,
             machines: decode_all(self.machines, RackMachine::decode)?,
             files: decode_all(self.files, RackFile::decode)?,
-            ..snapshot::Snapshot::default()
         })
     }
 }
@@ -184,10 +196,14 @@ impl RackDelta {
         Ok(Delta {
             generation: self.generation,
             settings: self.settings.map(RackSettings::decode).transpose()?,
-            subnets: self.subnets.map(|it| decode_all(it, RackSubnet::decode)).transpose()?,
+            fabrics: maybe_all(self.fabrics, RackFabric::decode)?,
+            vlans: maybe_all(self.vlans, RackVlan::decode)?,
+            subnets: maybe_all(self.subnets, RackSubnet::decode)?,
+            subnets6: maybe_all(self.subnets6, RackSubnet6::decode)?,
+            classes: maybe_all(self.classes, RackClass::decode)?,
             machines_changed: decode_all(self.machines_changed, RackMachine::decode)?,
             machines_removed: self.machines_removed,
-            files: self.files.map(|it| decode_all(it, RackFile::decode)).transpose()?,
+            files: maybe_all(self.files, RackFile::decode)?,
         })
     }
 }
@@ -202,32 +218,8 @@ impl RackSettings {
                 initrd: it.initrd,
                 kernel_args: it.kernel_args.unwrap_or_default(),
             }),
-            ..snapshot::Settings::default()
-        })
-    }
-}
-
-impl RackSubnet {
-    fn decode(self) -> Result<snapshot::Subnet, DecodeError> {
-        Ok(snapshot::Subnet {
-            id: self.id,
-            cidr: parse("subnet.cidr", &self.cidr)?,
-            gateway: self.gateway.map(|it| parse("subnet.gateway", &it)).transpose()?,
-            dns_servers: addresses("subnet.dnsServers", &self.dns_servers)?,
-            ntp_servers: addresses("subnet.ntpServers", &self.ntp_servers)?,
-            domain: self.domain,
-            mtu: self.mtu,
-            lease_seconds: self.lease_seconds,
-            ranges: decode_all(self.ranges, |it| {
-                let first = parse("range.first", &it.first)?;
-                Ok(snapshot::Range::new(first, parse("range.last", &it.last)?))
-            })?,
-            reservations: decode_all(self.reservations, |it| {
-                let mac = parse("reservation.macAddress", &it.mac_address)?;
-                let address = parse("reservation.address", &it.address)?;
-                Ok(snapshot::Reservation::of_card(mac, address, it.hostname))
-            })?,
-            ..snapshot::Subnet::default()
+            options: network::options(self.options)?,
+            conflict_probes: self.conflict_probes,
         })
     }
 }
@@ -238,12 +230,13 @@ impl RackMachine {
             id: self.id,
             hostname: self.hostname,
             macs: decode_all(self.mac_addresses, |it| parse::<Mac>("machine.macAddresses", &it))?,
-            uuid: self.uuid.map(|it| uuid(&it)).transpose()?,
+            uuid: self.uuid.map(|it| uuid("machine.uuid", &it)).transpose()?,
             intent: self.intent.into(),
             attempt: self.attempt,
             boot_key: key("machine.bootKey", &self.boot_key)?,
             kernel_args: self.kernel_args.unwrap_or_default(),
-            ..snapshot::Machine::default()
+            boot_file: self.boot_file,
+            options: network::options(self.options)?,
         })
     }
 }
@@ -282,12 +275,33 @@ fn decode_all<A, B>(
     list.into_iter().map(decode).collect()
 }
 
+fn maybe_all<A, B>(
+    list: Option<Vec<A>>,
+    decode: impl FnMut(A) -> Result<B, DecodeError>,
+) -> Result<Option<Vec<B>>, DecodeError> {
+    list.map(|list| decode_all(list, decode)).transpose()
+}
+
 fn parse<T: std::str::FromStr>(field: &'static str, text: &str) -> Result<T, DecodeError> {
     text.parse().map_err(|_| DecodeError { field, text: clip(text) })
 }
 
-fn addresses(field: &'static str, texts: &[String]) -> Result<Vec<Ipv4Addr>, DecodeError> {
+fn parse_maybe<T: std::str::FromStr>(
+    field: &'static str,
+    text: Option<&String>,
+) -> Result<Option<T>, DecodeError> {
+    text.map(|text| parse(field, text)).transpose()
+}
+
+fn parse_all<T: std::str::FromStr>(
+    field: &'static str,
+    texts: &[String],
+) -> Result<Vec<T>, DecodeError> {
     texts.iter().map(|it| parse(field, it)).collect()
+}
+
+fn bytes(field: &'static str, text: &str) -> Result<Vec<u8>, DecodeError> {
+    hex::decode(text).map_err(|_| DecodeError { field, text: clip(text) })
 }
 
 /// A refused key is a secret all the same: it is never shown.
@@ -298,8 +312,8 @@ fn key(field: &'static str, text: &str) -> Result<BootKey, DecodeError> {
     Ok(BootKey(bytes))
 }
 
-fn uuid(text: &str) -> Result<[u8; 16], DecodeError> {
-    let refused = || DecodeError { field: "machine.uuid", text: clip(text) };
+fn uuid(field: &'static str, text: &str) -> Result<[u8; 16], DecodeError> {
+    let refused = || DecodeError { field, text: clip(text) };
     let digits: String = text.chars().filter(|it| *it != '-').collect();
     let mut bytes = [0; 16];
     hex::decode_to_slice(digits, &mut bytes).map_err(|_| refused())?;

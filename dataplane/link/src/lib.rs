@@ -15,7 +15,10 @@ mod transport;
 mod websocket;
 
 pub use delta::{Delta, apply};
-pub use document::{DecodeError, RACK_DELTAS, RACK_REGISTER, RACK_REPORT, RACK_SNAPSHOT};
+pub use document::{
+    DecodeError, RACK_DELTAS, RACK_REGISTER, RACK_REPORT, RACK_SNAPSHOT, decode_delta,
+    decode_snapshot,
+};
 pub use report::{BootReport, LeaseReport, LeaseState, Report, Stage};
 pub use secret::Secret;
 pub use store::{Partial, Store, StoreFuture};

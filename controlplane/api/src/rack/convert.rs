@@ -1,5 +1,9 @@
 //! From the snapshot to its GraphQL form, and from two snapshots to their difference.
 
+mod network;
+#[cfg(test)]
+mod tests;
+
 use std::collections::{HashMap, HashSet};
 
 use async_graphql::ID;
@@ -7,9 +11,9 @@ use ironherd_snapshot as snapshot;
 use ironherd_snapshot::Snapshot;
 
 use super::snapshot::{
-    BootIntent, RackDelta, RackEphemeral, RackFile, RackMachine, RackRange, RackReservation,
-    RackSettings, RackSnapshot, RackSubnet,
+    BootIntent, RackDelta, RackEphemeral, RackFile, RackMachine, RackSettings, RackSnapshot,
 };
+use network::options;
 
 /// Stands for every machine that is not named beside it.
 const ALL_OTHERS: &str = "*";
@@ -19,7 +23,11 @@ impl From<&Snapshot> for RackSnapshot {
         Self {
             generation: it.generation.into(),
             settings: (&it.settings).into(),
-            subnets: it.subnets.iter().map(Into::into).collect(),
+            fabrics: all(&it.fabrics),
+            vlans: all(&it.vlans),
+            subnets: all(&it.subnets),
+            subnets6: all(&it.subnets6),
+            classes: all(&it.classes),
             machines: it.machines.iter().map(Into::into).collect(),
             files: it.files.iter().map(Into::into).collect(),
         }
@@ -29,14 +37,18 @@ impl From<&Snapshot> for RackSnapshot {
 impl RackDelta {
     /// Everything, for a rack that has nothing, or something that we know nothing of.
     pub(crate) fn complete(it: &Snapshot) -> Self {
-        let RackSnapshot { generation, settings, subnets, machines, files } = it.into();
+        let it = RackSnapshot::from(it);
         Self {
-            generation,
-            settings: Some(settings),
-            subnets: Some(subnets),
-            machines_changed: machines,
+            generation: it.generation,
+            settings: Some(it.settings),
+            fabrics: Some(it.fabrics),
+            vlans: Some(it.vlans),
+            subnets: Some(it.subnets),
+            subnets6: Some(it.subnets6),
+            classes: Some(it.classes),
+            machines_changed: it.machines,
             machines_removed: vec![ID::from(ALL_OTHERS)],
-            files: Some(files),
+            files: Some(it.files),
         }
     }
 
@@ -47,18 +59,28 @@ impl RackDelta {
         let kept: HashSet<&str> = new.machines.iter().map(|it| it.id.as_str()).collect();
         let changed = new.machines.iter().filter(|it| known.get(it.id.as_str()) != Some(it));
         let removed = old.machines.iter().filter(|it| !kept.contains(it.id.as_str()));
-        let subnets =
-            (old.subnets != new.subnets).then(|| new.subnets.iter().map(Into::into).collect());
-        let files = (old.files != new.files).then(|| new.files.iter().map(Into::into).collect());
         Self {
             generation: new.generation.into(),
             settings: (old.settings != new.settings).then(|| (&new.settings).into()),
-            subnets,
+            fabrics: changed_list(&old.fabrics, &new.fabrics),
+            vlans: changed_list(&old.vlans, &new.vlans),
+            subnets: changed_list(&old.subnets, &new.subnets),
+            subnets6: changed_list(&old.subnets6, &new.subnets6),
+            classes: changed_list(&old.classes, &new.classes),
             machines_changed: changed.map(Into::into).collect(),
             machines_removed: removed.map(|it| ID::from(&it.id)).collect(),
-            files,
+            files: changed_list(&old.files, &new.files),
         }
     }
+}
+
+fn all<'a, A, B: From<&'a A>>(list: &'a [A]) -> Vec<B> {
+    list.iter().map(B::from).collect()
+}
+
+/// The whole list, if anything in it changed.
+fn changed_list<'a, A: PartialEq, B: From<&'a A>>(old: &[A], new: &'a [A]) -> Option<Vec<B>> {
+    (old != new).then(|| all(new))
 }
 
 impl From<&snapshot::Settings> for RackSettings {
@@ -68,34 +90,12 @@ impl From<&snapshot::Settings> for RackSettings {
             initrd: it.initrd.clone(),
             kernel_args: it.kernel_args.clone(),
         });
-        Self { enlist: it.enlist, enlist_key: hex(&it.enlist_key.0), ephemeral }
-    }
-}
-
-impl From<&snapshot::Subnet> for RackSubnet {
-    fn from(it: &snapshot::Subnet) -> Self {
-        let range = |it: &snapshot::Range| RackRange {
-            first: it.first.to_string(),
-            last: it.last.to_string(),
-        };
-        let reservation = |it: &snapshot::Reservation| {
-            Some(RackReservation {
-                mac_address: it.mac()?.to_string(),
-                address: it.address.to_string(),
-                hostname: it.hostname.clone(),
-            })
-        };
         Self {
-            id: ID::from(&it.id),
-            cidr: it.cidr.to_string(),
-            gateway: it.gateway.map(|it| it.to_string()),
-            dns_servers: it.dns_servers.iter().map(ToString::to_string).collect(),
-            ntp_servers: it.ntp_servers.iter().map(ToString::to_string).collect(),
-            domain: it.domain.clone(),
-            mtu: it.mtu.map(i32::from),
-            lease_seconds: i32::try_from(it.lease_seconds).unwrap_or(i32::MAX),
-            ranges: it.ranges.iter().map(range).collect(),
-            reservations: it.reservations.iter().filter_map(reservation).collect(),
+            enlist: it.enlist,
+            enlist_key: hex(&it.enlist_key.0),
+            ephemeral,
+            conflict_probes: it.conflict_probes,
+            options: options(&it.options),
         }
     }
 }
@@ -111,6 +111,8 @@ impl From<&snapshot::Machine> for RackMachine {
             attempt: it.attempt.into(),
             boot_key: hex(&it.boot_key.0),
             kernel_args: it.kernel_args.clone(),
+            boot_file: it.boot_file.clone(),
+            options: options(&it.options),
         }
     }
 }
@@ -139,44 +141,4 @@ impl From<snapshot::Intent> for BootIntent {
 
 fn hex(bytes: &[u8]) -> String {
     bytes.iter().fold(String::new(), |text, byte| text + &format!("{byte:02x}"))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn machine(id: &str, attempt: u64) -> snapshot::Machine {
-        snapshot::Machine {
-            id: id.to_owned(),
-            hostname: format!("node-{id}"),
-            intent: snapshot::Intent::PowerOff,
-            attempt,
-            boot_key: snapshot::BootKey([7; 32]),
-            ..snapshot::Machine::default()
-        }
-    }
-
-    fn with(generation: u64, machines: Vec<snapshot::Machine>) -> Snapshot {
-        Snapshot { generation, machines, ..Snapshot::default() }
-    }
-
-    #[test]
-    fn a_difference_names_only_what_changed() {
-        let old = with(7, vec![machine("a", 1), machine("b", 1), machine("c", 1)]);
-        let new = with(9, vec![machine("d", 1), machine("b", 2), machine("a", 1)]);
-        let delta = RackDelta::between(&old, &new);
-        let changed: Vec<_> = delta.machines_changed.iter().map(|it| it.id.as_str()).collect();
-        assert_eq!(changed, ["d", "b"]);
-        assert_eq!(delta.machines_removed, [ID::from("c")]);
-        assert_eq!(delta.generation.0, 9);
-        assert!(delta.subnets.is_none() && delta.files.is_none() && delta.settings.is_none());
-    }
-
-    #[test]
-    fn a_complete_delta_names_everything() {
-        let delta = RackDelta::complete(&with(7, vec![machine("a", 1)]));
-        assert_eq!(delta.machines_changed.len(), 1);
-        assert_eq!(delta.machines_removed, [ID::from("*")]);
-        assert!(delta.subnets.is_some() && delta.files.is_some() && delta.settings.is_some());
-    }
 }

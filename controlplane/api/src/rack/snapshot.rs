@@ -2,6 +2,7 @@
 
 use async_graphql::{Enum, ID, SimpleObject};
 
+use super::network::{RackClass, RackFabric, RackOption, RackSubnet, RackSubnet6, RackVlan};
 use crate::scalar::Long;
 
 /// What a machine shall do at its next network boot.
@@ -34,8 +35,16 @@ pub(crate) struct RackSnapshot {
     pub(crate) generation: Long,
     /// What holds for every network.
     pub(crate) settings: RackSettings,
-    /// The networks.
+    /// The layer-2 worlds.
+    pub(crate) fabrics: Vec<RackFabric>,
+    /// The broadcast domains.
+    pub(crate) vlans: Vec<RackVlan>,
+    /// The IPv4 networks.
     pub(crate) subnets: Vec<RackSubnet>,
+    /// The IPv6 networks.
+    pub(crate) subnets6: Vec<RackSubnet6>,
+    /// The kinds of clients, in the order in which they are tried.
+    pub(crate) classes: Vec<RackClass>,
     /// The machines.
     pub(crate) machines: Vec<RackMachine>,
     /// The files that firmware and agents fetch.
@@ -49,8 +58,16 @@ pub(crate) struct RackDelta {
     pub(crate) generation: Long,
     /// What holds for every network, whole.
     pub(crate) settings: Option<RackSettings>,
-    /// The networks, all of them.
+    /// The layer-2 worlds, all of them.
+    pub(crate) fabrics: Option<Vec<RackFabric>>,
+    /// The broadcast domains, all of them.
+    pub(crate) vlans: Option<Vec<RackVlan>>,
+    /// The IPv4 networks, all of them.
     pub(crate) subnets: Option<Vec<RackSubnet>>,
+    /// The IPv6 networks, all of them.
+    pub(crate) subnets6: Option<Vec<RackSubnet6>>,
+    /// The kinds of clients, all of them, in the order in which they are tried.
+    pub(crate) classes: Option<Vec<RackClass>>,
     /// The machines that are new or changed.
     pub(crate) machines_changed: Vec<RackMachine>,
     /// The machines that are gone. `["*"]`: all that are not in `machinesChanged`.
@@ -68,6 +85,10 @@ pub(crate) struct RackSettings {
     pub(crate) enlist_key: String,
     /// The system that carries the agent; absent until one was uploaded.
     pub(crate) ephemeral: Option<RackEphemeral>,
+    /// Whether an address that was never used is probed after it was offered.
+    pub(crate) conflict_probes: bool,
+    /// DHCP options of the widest scope.
+    pub(crate) options: Vec<RackOption>,
 }
 
 impl std::fmt::Debug for RackSettings {
@@ -86,51 +107,6 @@ pub(crate) struct RackEphemeral {
     pub(crate) initrd: String,
     /// Arguments for every kernel that racks boot.
     pub(crate) kernel_args: String,
-}
-
-/// A network that racks answer for.
-#[derive(SimpleObject, Clone, Debug)]
-pub(crate) struct RackSubnet {
-    /// The subnet's id, in its plain form.
-    pub(crate) id: ID,
-    /// Network and prefix length.
-    pub(crate) cidr: String,
-    /// The router's address.
-    pub(crate) gateway: Option<String>,
-    /// Name servers, in order.
-    pub(crate) dns_servers: Vec<String>,
-    /// Time servers.
-    pub(crate) ntp_servers: Vec<String>,
-    /// The DNS domain.
-    pub(crate) domain: Option<String>,
-    /// Greatest packet in bytes.
-    pub(crate) mtu: Option<i32>,
-    /// How long a lease lasts.
-    pub(crate) lease_seconds: i32,
-    /// Addresses for clients without a reservation.
-    pub(crate) ranges: Vec<RackRange>,
-    /// Addresses kept for one network card each.
-    pub(crate) reservations: Vec<RackReservation>,
-}
-
-/// A range of addresses. Both ends belong to it.
-#[derive(SimpleObject, Clone, Debug)]
-pub(crate) struct RackRange {
-    /// First address.
-    pub(crate) first: String,
-    /// Last address.
-    pub(crate) last: String,
-}
-
-/// One address that belongs to one network card.
-#[derive(SimpleObject, Clone, Debug)]
-pub(crate) struct RackReservation {
-    /// The network card.
-    pub(crate) mac_address: String,
-    /// The address.
-    pub(crate) address: String,
-    /// The hostname told along with it.
-    pub(crate) hostname: Option<String>,
 }
 
 /// What a rack knows of a machine.
@@ -152,6 +128,10 @@ pub(crate) struct RackMachine {
     pub(crate) boot_key: String,
     /// Arguments for this machine's kernels.
     pub(crate) kernel_args: String,
+    /// A TFTP name or a URL to hand out instead of what the boot table says.
+    pub(crate) boot_file: Option<String>,
+    /// DHCP options for this machine alone.
+    pub(crate) options: Vec<RackOption>,
 }
 
 impl std::fmt::Debug for RackMachine {
