@@ -1,152 +1,34 @@
-//! Which boot file a client gets: one table, read from the top.
+//! Which boot file a client gets: what its machine says, else its class, else one table.
 //!
 //! # Source
 //! Architectures: IANA's list for option 93, and what EDK2 and iPXE really send.
 
+mod client;
+mod table;
+
 use std::net::Ipv4Addr;
 
-use ironherd_snapshot::{Index, Intent, Lookup, Mac, Machine};
-use ironherd_wire::dhcp::{Message, code, sub_option};
+use ironherd_snapshot::{ClassSet, Index, Intent, Lookup, Mac, Machine};
+use ironherd_wire::dhcp::Message;
 
+pub use self::client::Client;
+pub use self::table::{Goal, ROWS, Row, Serve, serve};
 use crate::Link;
-
-/// The program that asks.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Client {
-    /// iPXE that can fetch a script over HTTP.
-    Ipxe,
-    /// PXE firmware, or an iPXE without HTTP.
-    Pxe,
-    /// UEFI HTTP boot firmware.
-    Http,
-    /// An operating system, or anything else that does not boot.
-    Plain,
-}
-
-/// What a machine's snapshot says, as far as the boot file goes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Goal {
-    /// The system on its own disk.
-    Disk,
-    /// The agent, or switching off: either way our second stage decides.
-    Script,
-}
-
-/// What to hand out.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Serve {
-    /// A file by TFTP.
-    Tftp(&'static str),
-    /// The same files by HTTP.
-    Url(&'static str),
-    /// The address of the card's own iPXE script.
-    ScriptUrl,
-}
-
-/// One line of the table.
-#[derive(Clone, Copy, Debug)]
-pub struct Row {
-    pub client: Client,
-    /// Any of these in option 93; empty = whatever it says.
-    pub architectures: &'static [u16],
-    /// `None` = whatever it is.
-    pub goal: Option<Goal>,
-    pub serve: Serve,
-}
-
-const BIOS: &[u16] = &[0x00];
-/// IANA calls 9 "EBC", RFC 4578 "x86-64": firmware that sends it is x86-64.
-const X64: &[u16] = &[0x07, 0x09];
-const X64_HTTP: &[u16] = &[0x10];
-const ARM64: &[u16] = &[0x0b];
-const ARM64_HTTP: &[u16] = &[0x13];
-
-/// The first line that fits wins; a client that fits none gets an address and no boot file.
-pub const ROWS: &[Row] = &[
-    row(Client::Ipxe, &[], None, Serve::ScriptUrl),
-    row(Client::Pxe, BIOS, None, Serve::Tftp("undionly.kpxe")),
-    // Leaving iPXE again takes UEFI firmware minutes: do not go there for nothing.
-    row(Client::Pxe, X64, Some(Goal::Disk), Serve::Tftp("local-x64.efi")),
-    row(Client::Pxe, X64, None, Serve::Tftp("snponly.efi")),
-    row(Client::Pxe, ARM64, None, Serve::Tftp("grub-arm64.efi")),
-    row(Client::Http, X64_HTTP, Some(Goal::Disk), Serve::Url("local-x64.efi")),
-    row(Client::Http, X64_HTTP, None, Serve::Url("snponly.efi")),
-    row(Client::Http, ARM64_HTTP, None, Serve::Url("grub-arm64.efi")),
-];
-
-const fn row(
-    client: Client,
-    architectures: &'static [u16],
-    goal: Option<Goal>,
-    serve: Serve,
-) -> Row {
-    Row { client, architectures, goal, serve }
-}
-
-impl Client {
-    /// Tells the program by its classes (options 60 and 77) and iPXE's own option 175.
-    #[must_use]
-    pub fn of(message: &Message<'_>) -> Self {
-        if speaks_ipxe(message) {
-            return Self::Ipxe;
-        }
-        let Some(class) = message.option(code::VENDOR_CLASS) else { return Self::Plain };
-        if class.starts_with(b"PXEClient") {
-            Self::Pxe
-        } else if class.starts_with(b"HTTPClient") {
-            Self::Http
-        } else {
-            Self::Plain
-        }
-    }
-
-    #[must_use]
-    pub const fn boots(self) -> bool {
-        !matches!(self, Self::Plain)
-    }
-
-    const fn as_str(self) -> &'static str {
-        match self {
-            Self::Ipxe => "iPXE",
-            Self::Pxe => "PXE",
-            Self::Http => "HTTP boot",
-            Self::Plain => "no boot client",
-        }
-    }
-}
-
-/// An iPXE that lists its features without HTTP cannot fetch a script: it is booted like plain
-/// PXE firmware, into our own iPXE, which can.
-fn speaks_ipxe(message: &Message<'_>) -> bool {
-    use code::ipxe::{FEATURE_FIRST, FEATURE_HTTP, FEATURE_LAST};
-    let named = message.has_user_class(b"iPXE");
-    let Some(own) = message.option(code::IPXE) else { return named };
-    own.read(|bytes| {
-        let has = |feature| sub_option(bytes, feature).is_some_and(|it| it != [0]);
-        let lists_any = (FEATURE_FIRST..=FEATURE_LAST).any(has);
-        has(FEATURE_HTTP) || (named && !lists_any)
-    })
-}
 
 /// What the card's machine shall boot; `None`: it is unknown and unknown machines are not taken in.
 #[must_use]
 pub fn intent(index: &Index, mac: Mac, uuid: Option<[u8; 16]>) -> Option<Intent> {
     match index.machine(mac, uuid) {
-        Lookup::Known(Machine { intent, .. }) => Some(*intent),
-        Lookup::Unknown => index.snapshot().settings.enlist.then_some(Intent::Enlist),
+        Lookup::Known(machine) => intent_of(index, Some(machine)),
+        Lookup::Unknown => intent_of(index, None),
     }
 }
 
-/// Looks the answer up in [`ROWS`].
-#[must_use]
-pub fn serve(client: Client, has_architecture: impl Fn(u16) -> bool, goal: Goal) -> Option<Serve> {
-    let fits = |row: &&Row| {
-        let architectures = row.architectures;
-        row.client == client
-            && (architectures.is_empty() || architectures.iter().any(|it| has_architecture(*it)))
-            && row.goal.is_none_or(|it| it == goal)
-    };
-    ROWS.iter().find(fits).map(|row| row.serve)
+fn intent_of(index: &Index, machine: Option<&Machine>) -> Option<Intent> {
+    match machine {
+        Some(machine) => Some(machine.intent),
+        None => index.snapshot().settings.enlist.then_some(Intent::Enlist),
+    }
 }
 
 /// The boot file of one client, spelled out.
@@ -155,31 +37,127 @@ pub struct BootFile {
     pub client: Client,
     /// A TFTP name or a URL, without a NUL.
     pub name: String,
+    pub source: BootSource,
     /// For a person to read.
     pub detail: String,
 }
 
-/// Decides what a client boots; `None` if nothing.
-#[must_use]
-pub fn boot_file(
-    index: &Index,
-    link: &Link,
-    mac: Mac,
-    client: Client,
-    message: &Message<'_>,
-) -> Option<BootFile> {
-    if !client.boots() {
-        return None;
+/// Who says which file it is. The first that says anything decides.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum BootSource {
+    /// The machine's own boot file.
+    Machine,
+    /// The boot file of the class at this place of the snapshot.
+    Class(usize),
+    /// Option 67 of some scope.
+    Option,
+    /// This row of [`ROWS`].
+    Row(usize),
+}
+
+/// Why a client gets no boot file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum NoBootFile {
+    /// It does not boot.
+    NotBooting,
+    /// Its machine is unknown, and unknown machines are not taken in.
+    UnknownMachine,
+    /// No row of the table fits its program and architecture.
+    NoRow(Client),
+    /// The file that fits is not on this rack.
+    Absent(&'static str),
+    /// Somebody names a URL, which PXE firmware would take for the name of a file.
+    UrlForPxe(String),
+}
+
+impl NoBootFile {
+    /// For a person to read; `None` if nothing is amiss.
+    #[must_use]
+    pub fn complaint(&self) -> Option<String> {
+        match self {
+            Self::NotBooting | Self::UnknownMachine => None,
+            Self::NoRow(client) => Some(format!(
+                "no boot file: {} of this architecture is not served",
+                client.as_str()
+            )),
+            Self::Absent(name) => Some(format!(
+                "no boot file: `{name}` is not on this rack; upload it as a boot file"
+            )),
+            Self::UrlForPxe(url) => {
+                Some(format!("no boot file: PXE firmware cannot load the URL `{url}`"))
+            }
+        }
     }
-    let intent = intent(index, mac, message.uuid())?;
+}
+
+/// What the decision goes by.
+#[derive(Clone, Copy, Debug)]
+pub struct Boots<'a> {
+    pub index: &'a Index,
+    pub link: &'a Link,
+    pub mac: Mac,
+    pub client: Client,
+    pub machine: Option<&'a Machine>,
+    pub classes: ClassSet,
+    /// Option 67 of the narrowest scope that has one.
+    pub option: Option<&'a [u8]>,
+}
+
+/// Decides what a client boots.
+///
+/// # Errors
+/// Why it boots nothing.
+pub fn boot_file(boots: &Boots<'_>, message: &Message<'_>) -> Result<BootFile, NoBootFile> {
+    let Boots { client, .. } = *boots;
+    let named = named(boots);
+    if named.is_none() && !client.boots() {
+        return Err(NoBootFile::NotBooting);
+    }
+    if let Some((source, name)) = named {
+        let name = fitting(boots, name)?;
+        let detail = format!("{} as told: {name}", client.as_str());
+        return Ok(BootFile { client, name, source, detail });
+    }
+    let intent = intent_of(boots.index, boots.machine).ok_or(NoBootFile::UnknownMachine)?;
     let goal = if intent == Intent::Local { Goal::Disk } else { Goal::Script };
-    let name = match serve(client, |it| message.has_architecture(it), goal)? {
-        Serve::Tftp(name) => name.to_owned(),
-        Serve::Url(name) => file_url(link, name),
-        Serve::ScriptUrl => script_url(link, mac),
+    let found = serve(client, |it| message.has_architecture(it), goal);
+    let (row, serve) = found.ok_or(NoBootFile::NoRow(client))?;
+    let here = |name| boots.index.file(name).map(|_| name).ok_or(NoBootFile::Absent(name));
+    let name = match serve {
+        Serve::Tftp(name) => here(name)?.to_owned(),
+        Serve::Url(name) => file_url(boots.link, here(name)?),
+        Serve::ScriptUrl => script_url(boots.link, boots.mac),
     };
     let detail = format!("{} for {intent:?}: {name}", client.as_str());
-    Some(BootFile { client, name, detail })
+    Ok(BootFile { client, name, source: BootSource::Row(row), detail })
+}
+
+/// What an operator names: for the machine, for a class, as option 67. A class speaks to clients
+/// that do not say they boot, too: its conditions tell who they are.
+fn named<'a>(boots: &Boots<'a>) -> Option<(BootSource, &'a str)> {
+    let machine = || Some((BootSource::Machine, boots.machine?.boot_file.as_deref()?));
+    let classes = &boots.index.snapshot().classes;
+    let class = || {
+        let mut members = boots.classes.iter();
+        members.find_map(|at| Some((BootSource::Class(at), classes.get(at)?.boot_file.as_deref()?)))
+    };
+    let option = || {
+        let text = std::str::from_utf8(boots.option?).ok()?;
+        Some((BootSource::Option, text.trim_end_matches('\0')))
+    };
+    let boots = boots.client.boots();
+    let machine = if boots { machine() } else { None };
+    machine.or_else(class).or_else(|| if boots { option() } else { None })
+}
+
+/// HTTP firmware gets a URL whatever was named; PXE firmware never does.
+fn fitting(boots: &Boots<'_>, name: &str) -> Result<String, NoBootFile> {
+    let is_url = name.contains("://");
+    match boots.client {
+        Client::Http if !is_url => Ok(file_url(boots.link, name.trim_start_matches('/'))),
+        Client::Pxe if is_url => Err(NoBootFile::UrlForPxe(name.to_owned())),
+        _ => Ok(name.to_owned()),
+    }
 }
 
 /// Where HTTP serves a boot file.

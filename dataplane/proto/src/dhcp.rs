@@ -1,11 +1,20 @@
 //! The DHCPv4 server: full service on port 67, and the proxyDHCP answer on port 4011.
 
+pub mod explain;
+
 mod answer;
+mod classes;
 mod decide;
 mod destination;
+mod foreign;
+mod judge;
+mod names;
 mod outbox;
 mod recent;
 mod request;
+mod scopes;
+mod sheet;
+mod wanted;
 
 use std::collections::VecDeque;
 use std::net::{Ipv4Addr, SocketAddrV4};
@@ -14,6 +23,11 @@ use std::time::Duration;
 use ironherd_leases::{Lease, Position, Table};
 use ironherd_snapshot::{Index, Mac};
 
+pub use self::foreign::ForeignServer;
+pub use self::scopes::Scope;
+pub use self::sheet::Fate;
+
+use self::foreign::Foreign;
 use self::outbox::Outbox;
 use self::recent::Recent;
 use self::request::Request;
@@ -22,8 +36,9 @@ use crate::{
 };
 
 /// The port a datagram came in on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum ServerPort {
+    #[default]
     Dhcp67,
     Proxy4011,
 }
@@ -60,6 +75,9 @@ pub struct Config {
     pub offer_hold: Duration,
     /// How long an address that a client found in use is left alone.
     pub decline_quarantine: Duration,
+    /// How long a foreign server that is heard no more keeps a VLAN in mode `Auto` from full
+    /// service.
+    pub foreign_memory: Duration,
     /// Replies that may wait, for the journal or for the caller, before new ones are refused.
     pub replies_max: usize,
     /// Events that may wait for the caller; beyond, the oldest goes.
@@ -71,6 +89,7 @@ impl Default for Config {
         Self {
             offer_hold: Duration::from_secs(60),
             decline_quarantine: Duration::from_hours(1),
+            foreign_memory: Duration::from_mins(15),
             replies_max: 65_536,
             events_max: 65_536,
         }
@@ -91,6 +110,7 @@ pub struct Server {
     leases: Table,
     outbox: Outbox,
     recent: Recent,
+    foreign: Foreign,
     events: VecDeque<Event>,
     events_lost: u64,
     withdrawn: DropCounters,
@@ -105,6 +125,7 @@ impl Server {
             leases,
             outbox: Outbox::default(),
             recent: Recent::new(),
+            foreign: Foreign::default(),
             events: VecDeque::new(),
             events_lost: 0,
             withdrawn: DropCounters::new(),
@@ -126,13 +147,17 @@ impl Server {
         now: Now,
     ) -> Result<(), DropReason> {
         self.now = now;
-        let request = Request::parse(snapshot, source, link, payload)?;
+        let request = Request::parse(snapshot, port, source, link, payload)?;
         self.make_room(&request)?;
         self.leases.follow(snapshot);
-        match port {
-            ServerPort::Dhcp67 => self.decide(&request),
-            ServerPort::Proxy4011 => self.decide_proxy(&request),
-        }
+        self.decide(&request)
+    }
+
+    /// Tells what is known of servers that are not ours on a VLAN; `None`: there is none.
+    ///
+    /// Matters where the mode is `Auto`. What clients say is learnt without this.
+    pub fn set_foreign_server(&mut self, vlan: &str, server: Option<ForeignServer>) {
+        self.foreign.set(vlan, server);
     }
 
     /// Overload drops repeats before first contacts: whoever was heard once gets its answer yet,

@@ -30,6 +30,12 @@ drop_reasons! {
     DhcpMessageType => "dhcp_message_type",
     /// No subnet of the snapshot covers the client.
     DhcpNoSubnet => "dhcp_no_subnet",
+    /// DHCP is switched off on the client's VLAN.
+    DhcpOff => "dhcp_off",
+    /// Another server gives addresses on this VLAN; we only tell what to boot.
+    DhcpProxyOnly => "dhcp_proxy_only",
+    /// A relay speaks for a client of a VPN, whose addresses are not ours to give.
+    DhcpOtherVpn => "dhcp_other_vpn",
     /// The client chose another server's offer.
     DhcpOtherServer => "dhcp_other_server",
     /// No address is free, and none is reserved for the card.
@@ -46,7 +52,7 @@ drop_reasons! {
     DhcpJournal => "dhcp_journal",
     /// The lease was given up or renewed while its ACK waited for the disk.
     DhcpSuperseded => "dhcp_superseded",
-    /// Something other than a boot client's request on port 4011.
+    /// Where only boot files are served: the client does not boot, or nothing suits it.
     DhcpNotBooting => "dhcp_not_booting",
     /// A reply that could go nowhere: no usable address or card to send it to.
     DhcpNoDestination => "dhcp_no_destination",

@@ -20,6 +20,16 @@ pub enum Event {
         stage: BootStage,
         detail: String,
     },
+    /// A client chose a server that is none of this rack's.
+    ForeignServer {
+        /// Interface index of the link it was heard on.
+        link: u32,
+        /// Id of the VLAN; empty where the snapshot has none.
+        vlan: String,
+        server: Ipv4Addr,
+        /// The client that said so.
+        mac: Mac,
+    },
     /// The lease journal could not be written: no lease is granted until it is rewritten whole.
     JournalFailed,
 }

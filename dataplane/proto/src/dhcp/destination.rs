@@ -8,6 +8,7 @@ use crate::DropReason;
 
 pub(super) const SERVER_PORT: u16 = 67;
 pub(super) const CLIENT_PORT: u16 = 68;
+pub(super) const PROXY_PORT: u16 = 4011;
 
 /// Where a reply goes (RFC 2131 §4.1).
 pub(super) fn destination(
@@ -31,7 +32,8 @@ pub(super) fn destination(
     if !ciaddr.is_unspecified() {
         return unicast(SocketAddrV4::new(ciaddr, CLIENT_PORT));
     }
-    if message.wants_broadcast() {
+    // Without an address of its own no client hears anything else.
+    if message.wants_broadcast() || yiaddr.is_unspecified() {
         return Ok(Destination::Broadcast { port: CLIENT_PORT });
     }
     Ok(Destination::Frame { mac: request.mac, address: yiaddr, port: CLIENT_PORT })

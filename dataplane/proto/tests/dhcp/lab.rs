@@ -7,7 +7,7 @@ use ironherd_leases::Table;
 use ironherd_proto::dhcp::{Config, Destination, Reply, Server, ServerPort};
 use ironherd_proto::{DropReason, Event, Instant, Link, Now, UnixSeconds};
 use ironherd_snapshot::{
-    BootKey, Index, Intent, Mac, Machine, Range, Reservation, Settings, Snapshot, Subnet,
+    BootFile, BootKey, Index, Intent, Mac, Machine, Range, Reservation, Settings, Snapshot, Subnet,
 };
 use ironherd_wire::dhcp::{Encoder, Header, Message, MessageType, code};
 
@@ -64,7 +64,14 @@ pub(crate) fn snapshot(intent: Option<Intent>, enlist: bool) -> Snapshot {
     let settings = Settings { enlist, ..Settings::default() };
     let machines = intent.map(machine).into_iter().collect();
     let subnets = vec![subnet(0), subnet(9)];
-    Snapshot { generation: 1, settings, subnets, machines, ..Snapshot::default() }
+    let files = FILES.map(file).to_vec();
+    Snapshot { generation: 1, settings, subnets, machines, files, ..Snapshot::default() }
+}
+
+const FILES: [&str; 4] = ["undionly.kpxe", "snponly.efi", "local-x64.efi", "grub-arm64.efi"];
+
+pub(crate) fn file(name: &str) -> BootFile {
+    BootFile { name: name.to_owned(), sha256: "0".repeat(64), size_bytes: 1 }
 }
 
 pub(crate) fn reservation(mac: Mac, last: u8) -> Reservation {

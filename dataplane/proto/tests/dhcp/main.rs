@@ -4,8 +4,10 @@
 mod addressing;
 mod boot_answers;
 mod captured;
+mod explain;
 mod lab;
 mod options;
 mod overload;
 mod simulation;
 mod states;
+mod worlds;

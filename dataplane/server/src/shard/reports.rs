@@ -40,6 +40,7 @@ impl Reporter {
                 Some(mac) => self.boot(mac, stage, detail),
                 None => add(&self.metrics.events_dropped, 1), // Nobody we gave an address to.
             },
+            Event::ForeignServer { .. } => {}
             Event::JournalFailed => {} // It is in the log and in the counters.
         }
     }

@@ -25,12 +25,24 @@ pub const CLIENT_ID: u8 = 61;
 pub const TFTP_SERVER: u8 = 66;
 pub const BOOT_FILE: u8 = 67;
 pub const USER_CLASS: u8 = 77;
+pub const RAPID_COMMIT: u8 = 80;
+pub const CLIENT_FQDN: u8 = 81;
 pub const RELAY_AGENT: u8 = 82;
 pub const ARCHITECTURE: u8 = 93;
 pub const CLIENT_UUID: u8 = 97;
+pub const IPV6_ONLY: u8 = 108;
+/// The address of a program to load, as installers of switches look for it.
+pub const DEFAULT_URL: u8 = 114;
+pub const AUTO_CONFIGURE: u8 = 116;
 pub const SUBNET_SELECTION: u8 = 118;
+pub const CLASSLESS_ROUTES: u8 = 121;
+pub const TFTP_ADDRESSES: u8 = 150;
 /// iPXE's own encapsulation.
 pub const IPXE: u8 = 175;
+/// PXELINUX's and Petitboot's configuration file (RFC 5071).
+pub const PXE_CONFIG_FILE: u8 = 209;
+/// Microsoft's number for [`CLASSLESS_ROUTES`], from before there was one.
+pub const CLASSLESS_ROUTES_MICROSOFT: u8 = 249;
 pub const END: u8 = 255;
 
 /// Sub-options of [`RELAY_AGENT`].
@@ -40,6 +52,8 @@ pub mod relay {
     pub const LINK_SELECTION: u8 = 5;
     pub const SERVER_ID_OVERRIDE: u8 = 11;
     pub const SOURCE_PORT: u8 = 19;
+    /// Virtual subnet selection (RFC 6607).
+    pub const VPN: u8 = 151;
 }
 
 /// Sub-options of [`VENDOR_SPECIFIC`] for PXE.
