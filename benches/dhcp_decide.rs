@@ -44,7 +44,8 @@ struct Rack {
 
 impl Rack {
     fn new() -> Self {
-        let link = Link { index: 1, address: OURS, http_port: 5248, gateway_port: 5249 };
+        let link =
+            Link { index: 1, address: OURS, host6: None, http_port: 5248, gateway_port: 5249 };
         let now = Now { instant: Instant::from_nanos(1), wall: UnixSeconds(1_000_000) };
         let server = Server::new(Config::default(), Table::default());
         let (journal, payload) = (Vec::new(), Vec::new());

@@ -44,7 +44,7 @@ fn datagrams(mut rest: &[u8]) -> impl Iterator<Item = &[u8]> {
 fuzz_target!(|input: &[u8]| {
     let index = index();
     let address = Ipv4Addr::new(10, 77, 0, 1);
-    let link = Link { index: 1, address, http_port: 5248, gateway_port: 5249 };
+    let link = Link { index: 1, address, host6: None, http_port: 5248, gateway_port: 5249 };
     let mut server = Server::new(Config::default(), Table::default());
     let (mut disk, mut payload) = (Vec::new(), Vec::new());
     for (at, datagram) in datagrams(input).take(64).enumerate() {

@@ -40,6 +40,7 @@ fn run(parts: &[&[u8]]) -> (Result<(), DropReason>, Vec<u8>) {
     let link = Link {
         index: 2,
         address: Ipv4Addr::new(10, 77, 0, 1),
+        host6: None,
         http_port: 5248,
         gateway_port: 5249,
     };

@@ -6,7 +6,7 @@
 mod client;
 mod table;
 
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, SocketAddr};
 
 use ironherd_snapshot::{ClassSet, Index, Intent, Lookup, Mac, Machine};
 use ironherd_wire::dhcp::Message;
@@ -175,17 +175,21 @@ pub fn script_url(link: &Link, mac: Mac) -> String {
 /// The HTTP boot server, without a slash at the end.
 #[must_use]
 pub fn boot_url(link: &Link) -> String {
-    url(link.address, link.http_port)
+    url(link.host(), link.http_port)
 }
 
 /// The gateway for agents, without a slash at the end.
 #[must_use]
 pub fn gateway_url(link: &Link) -> String {
-    url(link.address, link.gateway_port)
+    url(link.host(), link.gateway_port)
 }
 
-fn url(address: Ipv4Addr, port: u16) -> String {
-    if port == 80 { format!("http://{address}") } else { format!("http://{address}:{port}") }
+fn url(host: IpAddr, port: u16) -> String {
+    match host {
+        IpAddr::V4(host) if port == 80 => format!("http://{host}"),
+        IpAddr::V6(host) if port == 80 => format!("http://[{host}]"),
+        host => format!("http://{}", SocketAddr::new(host, port)),
+    }
 }
 
 /// A MAC as in file names: `52-54-00-77-00-10`.

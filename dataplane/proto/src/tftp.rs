@@ -2,6 +2,7 @@
 //!
 //! RFC 1350 with the options of RFC 2347, 2348, 2349 and 7440. Read only, octet only.
 
+mod ends;
 mod ready;
 mod requests;
 mod rtt;
@@ -11,7 +12,7 @@ mod wheel;
 pub use transfer::Finish;
 
 use std::collections::{HashMap, VecDeque};
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, SocketAddr};
 
 use ironherd_wire::tftp::{self, ErrorCode, Packet};
 
@@ -51,7 +52,7 @@ pub struct Send {
     pub socket: usize,
     pub to: SocketAddr,
     /// Our address to send from: the one that the client asked.
-    pub local: Ipv4Addr,
+    pub local: IpAddr,
     pub segment_bytes: usize,
 }
 
@@ -95,7 +96,7 @@ struct Slot {
 #[derive(Debug)]
 struct Refusal {
     to: SocketAddr,
-    local: Ipv4Addr,
+    local: IpAddr,
     code: ErrorCode,
     message: &'static str,
 }
@@ -127,7 +128,7 @@ impl Server {
         &mut self,
         files: &dyn Files,
         from: SocketAddr,
-        local: Ipv4Addr,
+        local: IpAddr,
         payload: &[u8],
         now: Now,
     ) -> Result<(), DropReason> {
@@ -194,13 +195,13 @@ impl Server {
             };
             match transfer.poll_output(out, self.now) {
                 Output::Send { segment_bytes, first } => {
-                    let Transfer { socket, peer, local, .. } = *transfer;
+                    let socket = usize::from(transfer.socket);
+                    let (to, local) = (transfer.ends.peer(), transfer.ends.local());
                     self.wheel.schedule(slot, transfer.deadline(), self.now);
                     if first {
-                        self.announce(slot, peer);
+                        self.announce(slot, to);
                     }
-                    let socket = usize::from(socket);
-                    return Some(Send { socket, to: peer, local, segment_bytes });
+                    return Some(Send { socket, to, local, segment_bytes });
                 }
                 Output::Wait { until } => self.wheel.schedule(slot, until, self.now),
                 Output::Done(finish) => self.finish(slot, finish),
@@ -255,7 +256,7 @@ impl Server {
 
     fn finish(&mut self, slot: usize, finish: Finish) {
         let Some(transfer) = self.slots[slot].transfer.take() else { return };
-        self.by_peer.remove(&transfer.peer);
+        self.by_peer.remove(&transfer.ends.peer());
         self.names.remove(&slot);
         self.wheel.cancel(slot);
         self.vacant.push(slot);

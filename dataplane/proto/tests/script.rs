@@ -60,7 +60,7 @@ fn index(case: &Case) -> Index {
 
 fn link() -> Link {
     let address = Ipv4Addr::new(10, 77, 0, 1);
-    Link { index: 7, address, http_port: 5248, gateway_port: 5249 }
+    Link { index: 7, address, host6: None, http_port: 5248, gateway_port: 5249 }
 }
 
 fn ipxe(case: &Case) -> Script {

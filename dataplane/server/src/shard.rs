@@ -229,7 +229,7 @@ impl Core {
         add(&self.shared.metrics.tftp_requests, 1);
         let leases = self.dhcp.as_ref().map(DhcpService::leases);
         let holders = Holders { index: &self.view.index, leases };
-        let peer = IpAddr::V4(*datagram.source.ip());
+        let peer = datagram.source.ip();
         let shelf = Shelf { view: &self.view, link, peer, holders, nonce: nonce() };
         tftp.on_request(&shelf, datagram, now)
     }

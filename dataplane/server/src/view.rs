@@ -58,11 +58,15 @@ impl View {
 
     /// The link that a connection to `local` came in on: any address of a served interface.
     /// Our other addresses reach us, too, for the sockets are bound to all, but get no answer.
-    pub(crate) fn by_address(&self, local: Ipv4Addr, ports: UrlPorts) -> Option<Link> {
-        let held = |it: &&Served| it.interface.addresses.contains(&local);
-        let index = self.links.iter().find(held)?.link.index;
+    pub(crate) fn by_address(&self, local: IpAddr, ports: UrlPorts) -> Option<Link> {
+        let served = self.links.iter().find(|it| it.interface.holds(local))?;
         let UrlPorts { http: http_port, gateway: gateway_port } = ports;
-        Some(Link { index, address: local, http_port, gateway_port })
+        let index = served.link.index;
+        let (address, host6) = match local {
+            IpAddr::V4(local) => (local, None),
+            IpAddr::V6(local) => (served.link.address, Some(local)),
+        };
+        Some(Link { index, address, host6, http_port, gateway_port })
     }
 }
 
@@ -84,7 +88,7 @@ pub(crate) fn serve(
         };
         let address = *wanted.filter(|_| interface.is_up && interface.index != 0)?;
         let UrlPorts { http: http_port, gateway: gateway_port } = ports;
-        let link = Link { index: interface.index, address, http_port, gateway_port };
+        let link = Link { index: interface.index, address, host6: None, http_port, gateway_port };
         Some(Served { link, interface })
     };
     interfaces.into_iter().filter_map(choose).collect()
@@ -220,7 +224,7 @@ mod tests {
             let view = View { links: served, ..View::default() };
             for interface in &all {
                 for address in &interface.addresses {
-                    let link = view.by_address(*address, UrlPorts::default());
+                    let link = view.by_address((*address).into(), UrlPorts::default());
                     let is_served = want.iter().any(|(index, _)| *index == interface.index);
                     assert_eq!(link.is_some(), is_served, "{named:?}, {address}");
                 }

@@ -1,7 +1,7 @@
 use std::collections::BTreeMap;
 use std::ffi::CStr;
 use std::io;
-use std::net::{Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::ptr;
 
 /// One network interface of this network namespace, with what the rack needs to know of it.
@@ -15,6 +15,20 @@ pub struct Interface {
     pub addresses: Vec<Ipv4Addr>,
     /// The IPv6 link-local address; absent where IPv6 is off.
     pub link_local: Option<Ipv6Addr>,
+    /// The other IPv6 addresses.
+    pub addresses6: Vec<Ipv6Addr>,
+}
+
+impl Interface {
+    #[must_use]
+    pub fn holds(&self, address: IpAddr) -> bool {
+        match address {
+            IpAddr::V4(address) => self.addresses.contains(&address),
+            IpAddr::V6(address) => {
+                self.link_local == Some(address) || self.addresses6.contains(&address)
+            }
+        }
+    }
 }
 
 /// Lists the interfaces, ordered by name.
@@ -70,6 +84,8 @@ fn collect(entry: &libc::ifaddrs, found: &mut BTreeMap<String, Interface>) {
             let address = Ipv6Addr::from(address.sin6_addr.s6_addr);
             if address.is_unicast_link_local() {
                 interface.link_local = Some(address);
+            } else {
+                interface.addresses6.push(address);
             }
         }
         libc::AF_PACKET => {

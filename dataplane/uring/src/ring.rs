@@ -6,7 +6,7 @@ pub(crate) mod stream;
 use std::collections::{HashSet, VecDeque};
 use std::io;
 use std::mem::ManuallyDrop;
-use std::net::{Ipv4Addr, SocketAddrV4};
+use std::net::{IpAddr, SocketAddr};
 use std::os::fd::{AsFd, AsRawFd};
 use std::time::Duration;
 
@@ -34,8 +34,8 @@ pub enum Done {
     Accepted {
         listener: ListenerId,
         stream: StreamId,
-        peer: SocketAddrV4,
-        local: SocketAddrV4,
+        peer: SocketAddr,
+        local: SocketAddr,
     },
     /// Read it with [`Ring::bytes`], then [`Ring::recycle`] the buffer. `None`: the peer has ended.
     Received {
@@ -95,7 +95,7 @@ pub struct Ring {
     io: IoUring,
     memory: ManuallyDrop<Memory>, // Leaked if the kernel does not let go of it: see `Drop`.
     /// Destinations without UDP_SEGMENT. Bounded; see [`datagram`].
-    plain: HashSet<Ipv4Addr>,
+    plain: HashSet<IpAddr>,
     plain_always: bool,
     rearm: VecDeque<Rearm>,
     in_flight: u32, // Operations whose last completion has not come.

@@ -1,6 +1,6 @@
 use std::cell::UnsafeCell;
 use std::io;
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use memmap2::{MmapOptions, MmapRaw};
 
@@ -17,28 +17,32 @@ struct Header {
 
 #[derive(Clone, Copy)]
 #[repr(C, align(8))]
-struct Name([u8; 24]);
+struct Name([u8; NAME_BYTES]);
 
 #[derive(Clone, Copy)]
 #[repr(C, align(8))]
 struct Control([u8; CONTROL_BYTES]);
 
-/// Room for IP_PKTINFO (16 + 12, padded to 32) and UDP_SEGMENT (16 + 2, padded to 24).
-const CONTROL_BYTES: usize = 56;
+/// A sockaddr_in6 (28 bytes) is the longest name, padded to 32.
+const NAME_BYTES: usize = 32;
+
+/// Room for IPV6_PKTINFO (16 + 20, padded to 40; IP_PKTINFO takes 32) and UDP_SEGMENT (16 + 2,
+/// padded to 24).
+const CONTROL_BYTES: usize = 64;
 
 /// Where and how one slot's bytes go; stays until the last of its sends is completed.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Route {
     pub(crate) socket: u32,
     pub(crate) to: Address,
-    pub(crate) source: Option<(u32, Ipv4Addr)>,
+    pub(crate) source: Option<(u32, IpAddr)>,
     /// Length of each datagram; the last may be shorter.
     pub(crate) segment_bytes: u16,
 }
 
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Address {
-    Udp { address: Ipv4Addr, port: u16 },
+    Udp(SocketAddr),
     Link { interface: u32, mac: [u8; 6] },
 }
 
@@ -74,7 +78,7 @@ impl SlotPool {
         let payloads = MmapRaw::from(MmapOptions::new().len(bytes).map_anon()?);
         let route = Route {
             socket: 0,
-            to: Address::Udp { address: Ipv4Addr::UNSPECIFIED, port: 0 },
+            to: Address::Udp(SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0))),
             source: None,
             segment_bytes: 0,
         };
@@ -172,21 +176,29 @@ impl Header {
             // SAFETY: a msghdr is plain integers and pointers; all zero is valid and empty.
             message: unsafe { std::mem::zeroed() },
             part: libc::iovec { iov_base: std::ptr::null_mut(), iov_len: 0 },
-            name: Name([0; 24]),
+            name: Name([0; NAME_BYTES]),
             control: Control([0; CONTROL_BYTES]),
         }
     }
 }
 
-/// Lays out a sockaddr_in or sockaddr_ll byte by byte.
+/// Lays out a sockaddr_in, sockaddr_in6 or sockaddr_ll byte by byte.
 fn encode_name(to: Address) -> (Name, u32) {
-    let mut name = [0; 24];
+    let mut name = [0; NAME_BYTES];
     let bytes = match to {
-        Address::Udp { address, port } => {
+        Address::Udp(SocketAddr::V4(to)) => {
             put(&mut name, 0, &family(libc::AF_INET));
-            put(&mut name, 2, &port.to_be_bytes());
-            put(&mut name, 4, &address.octets());
+            put(&mut name, 2, &to.port().to_be_bytes());
+            put(&mut name, 4, &to.ip().octets());
             16
+        }
+        Address::Udp(SocketAddr::V6(to)) => {
+            put(&mut name, 0, &family(libc::AF_INET6));
+            put(&mut name, 2, &to.port().to_be_bytes());
+            put(&mut name, 4, &to.flowinfo().to_be_bytes());
+            put(&mut name, 8, &to.ip().octets());
+            put(&mut name, 24, &to.scope_id().to_ne_bytes());
+            28
         }
         Address::Link { interface, mac } => {
             put(&mut name, 0, &family(libc::AF_PACKET));
@@ -199,14 +211,23 @@ fn encode_name(to: Address) -> (Name, u32) {
     (Name(name), bytes)
 }
 
-fn encode_control(source: Option<(u32, Ipv4Addr)>, segment_bytes: Option<u16>) -> (Control, usize) {
+fn encode_control(source: Option<(u32, IpAddr)>, segment_bytes: Option<u16>) -> (Control, usize) {
     let mut control = [0; CONTROL_BYTES];
     let mut at = 0;
-    if let Some((interface, address)) = source {
-        put_control_header(&mut control, at, 12, libc::IPPROTO_IP, libc::IP_PKTINFO);
-        put(&mut control, at + 16, &interface.to_ne_bytes());
-        put(&mut control, at + 20, &address.octets()); // ipi_spec_dst: the source we want.
-        at += 32;
+    match source {
+        Some((interface, IpAddr::V4(address))) => {
+            put_control_header(&mut control, at, 12, libc::IPPROTO_IP, libc::IP_PKTINFO);
+            put(&mut control, at + 16, &interface.to_ne_bytes());
+            put(&mut control, at + 20, &address.octets()); // ipi_spec_dst: the source we want.
+            at += 32;
+        }
+        Some((interface, IpAddr::V6(address))) => {
+            put_control_header(&mut control, at, 20, libc::IPPROTO_IPV6, libc::IPV6_PKTINFO);
+            put(&mut control, at + 16, &address.octets());
+            put(&mut control, at + 32, &interface.to_ne_bytes());
+            at += 40;
+        }
+        None => {}
     }
     if let Some(segment_bytes) = segment_bytes {
         put_control_header(&mut control, at, 2, libc::SOL_UDP, libc::UDP_SEGMENT);

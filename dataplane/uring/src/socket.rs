@@ -1,7 +1,7 @@
 //! Sockets, set up as the rack needs them. All are bound before the ring takes them over.
 
 use std::io;
-use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4, TcpListener};
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
 use std::os::fd::{AsRawFd, OwnedFd};
 
 use socket2::{Domain, Protocol, Socket, Type};
@@ -55,6 +55,25 @@ pub fn udp(options: UdpOptions) -> io::Result<OwnedFd> {
     Ok(socket.into())
 }
 
+/// Opens a UDP socket on every IPv6 address, that tells where each datagram came in
+/// (`IPV6_PKTINFO`). It carries no IPv4, so that each family keeps sockets of its own.
+///
+/// # Errors
+/// What the kernel says; `EAFNOSUPPORT` where it has no IPv6.
+pub fn udp6(port: u16, shared: bool) -> io::Result<OwnedFd> {
+    let socket = Socket::new(Domain::IPV6, Type::DGRAM, Some(Protocol::UDP))?;
+    socket.set_only_v6(true)?;
+    if shared {
+        socket.set_reuse_port(true)?;
+    }
+    enable(&socket, libc::IPPROTO_IPV6, libc::IPV6_RECVPKTINFO)?;
+    // As for IPv4: what is too long for the path is cut by us rather than lost.
+    set_int(&socket, libc::IPPROTO_IPV6, libc::IPV6_MTU_DISCOVER, libc::IPV6_PMTUDISC_DONT)?;
+    widen_receive_buffer(&socket);
+    socket.bind(&SocketAddr::from((Ipv6Addr::UNSPECIFIED, port)).into())?;
+    Ok(socket.into())
+}
+
 /// Opens a socket that sends whole Ethernet frames on any interface and receives nothing.
 ///
 /// # Errors
@@ -71,11 +90,25 @@ pub fn frames() -> io::Result<OwnedFd> {
 /// What the kernel says; `EADDRINUSE` and `EACCES` are the usual ones.
 pub fn listener(port: u16, shared: bool) -> io::Result<TcpListener> {
     let socket = Socket::new(Domain::IPV4, Type::STREAM, Some(Protocol::TCP))?;
+    listen(socket, SocketAddr::from((Ipv4Addr::UNSPECIFIED, port)), shared)
+}
+
+/// Like [`listener`], on every IPv6 address and no IPv4 one.
+///
+/// # Errors
+/// As [`listener`]; `EAFNOSUPPORT` where the kernel has no IPv6.
+pub fn listener6(port: u16, shared: bool) -> io::Result<TcpListener> {
+    let socket = Socket::new(Domain::IPV6, Type::STREAM, Some(Protocol::TCP))?;
+    socket.set_only_v6(true)?;
+    listen(socket, SocketAddr::from((Ipv6Addr::UNSPECIFIED, port)), shared)
+}
+
+fn listen(socket: Socket, at: SocketAddr, shared: bool) -> io::Result<TcpListener> {
     socket.set_reuse_address(true)?;
     if shared {
         socket.set_reuse_port(true)?;
     }
-    socket.bind(&SocketAddr::from((Ipv4Addr::UNSPECIFIED, port)).into())?;
+    socket.bind(&at.into())?;
     socket.listen(BACKLOG)?;
     Ok(socket.into())
 }
@@ -90,13 +123,13 @@ pub fn local_port(socket: &OwnedFd) -> io::Result<u16> {
 }
 
 /// Prepares an accepted connection and tells both of its ends.
-pub(crate) fn accepted(socket: &OwnedFd) -> io::Result<(SocketAddrV4, SocketAddrV4)> {
+pub(crate) fn accepted(socket: &OwnedFd) -> io::Result<(SocketAddr, SocketAddr)> {
     let socket = socket2::SockRef::from(socket);
     socket.set_tcp_nodelay(true)?;
-    let v4 = |address: socket2::SockAddr| {
-        address.as_socket_ipv4().ok_or_else(|| io::Error::from_raw_os_error(libc::EAFNOSUPPORT))
+    let ip = |address: socket2::SockAddr| {
+        address.as_socket().ok_or_else(|| io::Error::from_raw_os_error(libc::EAFNOSUPPORT))
     };
-    Ok((v4(socket.peer_addr()?)?, v4(socket.local_addr()?)?))
+    Ok((ip(socket.peer_addr()?)?, ip(socket.local_addr()?)?))
 }
 
 /// The forced size needs CAP_NET_ADMIN; without it the kernel caps the plain one, which still runs.

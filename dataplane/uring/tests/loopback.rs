@@ -3,11 +3,11 @@
 #![allow(clippy::unwrap_used, reason = "in a test a failure is the message")]
 
 use std::io::{Read, Write};
-use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4, TcpStream, UdpSocket};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream, UdpSocket};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use ironherd_uring::socket::{Share, UdpOptions, listener, udp};
+use ironherd_uring::socket::{Share, UdpOptions, listener, listener6, local_port, udp, udp6};
 use ironherd_uring::{Done, Outgoing, Ring, RingConfig, SocketId, Source, Target};
 
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -59,38 +59,54 @@ fn turn_until(ring: &mut Ring, mut each: impl FnMut(&mut Ring, Done) -> bool) {
     }
 }
 
-fn open(ring: &mut Ring) -> (SocketId, SocketAddrV4) {
-    let socket = udp(UdpOptions { port: 0, shared: false, dhcp_share: None }).unwrap();
-    let id = ring.add_datagram_socket(socket).unwrap();
-    (id, SocketAddrV4::new(Ipv4Addr::LOCALHOST, ring.local_port(id)))
+const LOOPBACKS: [IpAddr; 2] = [IpAddr::V4(Ipv4Addr::LOCALHOST), IpAddr::V6(Ipv6Addr::LOCALHOST)];
+
+fn open(ring: &mut Ring) -> (SocketId, SocketAddr) {
+    open_at(ring, LOOPBACKS[0])
+}
+
+fn open_at(ring: &mut Ring, loopback: IpAddr) -> (SocketId, SocketAddr) {
+    let socket = match loopback {
+        IpAddr::V4(_) => udp(UdpOptions { port: 0, shared: false, dhcp_share: None }).unwrap(),
+        IpAddr::V6(_) => udp6(0, false).unwrap(),
+    };
+    let port = local_port(&socket).unwrap();
+    (ring.add_datagram_socket(socket).unwrap(), SocketAddr::new(loopback, port))
 }
 
 fn client() -> UdpSocket {
-    let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+    client_at(LOOPBACKS[0])
+}
+
+fn client_at(loopback: IpAddr) -> UdpSocket {
+    let socket = UdpSocket::bind((loopback, 0)).unwrap();
     socket.set_read_timeout(Some(PATIENCE)).unwrap();
     socket
 }
 
-fn address(socket: &UdpSocket) -> SocketAddrV4 {
-    match socket.local_addr().unwrap() {
-        SocketAddr::V4(address) => address,
-        SocketAddr::V6(_) => unreachable!("bound to 127.0.0.1"),
-    }
+fn address(socket: &UdpSocket) -> SocketAddr {
+    socket.local_addr().unwrap()
 }
 
 #[test]
 fn a_datagram_is_echoed_with_its_addresses() {
-    let Some(mut ring) = ring(small()) else { return };
-    let (socket, server) = open(&mut ring);
-    let client = client();
+    for loopback in LOOPBACKS {
+        let Some(ring) = ring(small()) else { return };
+        check_echo(ring, loopback);
+    }
+}
+
+#[track_caller]
+fn check_echo(mut ring: Ring, loopback: IpAddr) {
+    let (socket, server) = open_at(&mut ring, loopback);
+    let client = client_at(loopback);
     client.send_to(b"discover", server).unwrap();
     turn_until(&mut ring, |ring, done| {
         let Done::Datagram { socket: on, buffer } = done else { return false };
         let (payload, source) = {
             let datagram = ring.datagram(on, &buffer).expect("whole, with its interface");
             assert_eq!(datagram.source, address(&client));
-            assert_eq!(datagram.local, Ipv4Addr::LOCALHOST);
-            assert_eq!(datagram.destination, Ipv4Addr::LOCALHOST);
+            assert_eq!((datagram.local, datagram.destination), (loopback, loopback));
             let source = Source { interface: datagram.interface, address: datagram.local };
             (datagram.payload.to_vec(), source)
         };
@@ -105,18 +121,27 @@ fn a_datagram_is_echoed_with_its_addresses() {
     ring.submit_and_wait(Some(Duration::from_millis(100))).unwrap();
     let mut answer = [0; 64];
     let (len, from) = client.recv_from(&mut answer).unwrap();
-    assert_eq!((&answer[..len], from), (&b"offer"[..], SocketAddr::V4(server)));
+    assert_eq!((&answer[..len], from), (&b"offer"[..], server));
 }
 
 #[test]
 fn one_send_becomes_many_datagrams() {
-    let Some(mut ring) = ring(small()) else { return };
-    let (socket, _) = open(&mut ring);
-    let client = client();
+    for loopback in LOOPBACKS {
+        let Some(ring) = ring(small()) else { return };
+        check_segments(ring, loopback);
+    }
+}
+
+#[track_caller]
+fn check_segments(mut ring: Ring, loopback: IpAddr) {
+    let (socket, server) = open_at(&mut ring, loopback);
+    let client = client_at(loopback);
     let payload: Vec<u8> = (0..10_000u32).map(|it| it.to_le_bytes()[0]).collect();
     let to = Target::Udp(address(&client));
     let segment_bytes = Some(1468);
-    ring.send(Outgoing { socket, to, source: None, payload: &payload, segment_bytes }).unwrap();
+    // With a source, so that both kinds of control data stand in one send.
+    let source = Some(Source { interface: 0, address: server.ip() });
+    ring.send(Outgoing { socket, to, source, payload: &payload, segment_bytes }).unwrap();
     ring.submit_and_wait(Some(Duration::from_millis(100))).unwrap();
     let mut got = Vec::new();
     let mut datagram = [0; 2048];
@@ -213,12 +238,22 @@ fn a_datagram_longer_than_a_buffer_is_refused() {
 
 #[test]
 fn a_stream_is_accepted_read_answered_and_closed() {
-    let Some(mut ring) = ring(small()) else { return };
-    let socket = listener(0, false).unwrap();
+    for loopback in LOOPBACKS {
+        let Some(ring) = ring(small()) else { return };
+        check_stream(ring, loopback);
+    }
+}
+
+#[track_caller]
+fn check_stream(mut ring: Ring, loopback: IpAddr) {
+    let socket = match loopback {
+        IpAddr::V4(_) => listener(0, false).unwrap(),
+        IpAddr::V6(_) => listener6(0, false).unwrap(),
+    };
     let port = socket.local_addr().unwrap().port();
     ring.add_listener(socket);
     let client = std::thread::spawn(move || {
-        let mut stream = TcpStream::connect(("127.0.0.1", port)).unwrap();
+        let mut stream = TcpStream::connect((loopback, port)).unwrap();
         stream.write_all(b"GET").unwrap();
         let mut answer = Vec::new();
         stream.read_to_end(&mut answer).unwrap();
@@ -228,7 +263,7 @@ fn a_stream_is_accepted_read_answered_and_closed() {
     let mut sent = 0;
     turn_until(&mut ring, |ring, done| match done {
         Done::Accepted { stream, local, .. } => {
-            assert_eq!(local.port(), port);
+            assert_eq!(local, SocketAddr::new(loopback, port));
             ring.receive(stream);
             false
         }

@@ -6,8 +6,13 @@ use super::{Config, Connection, Context, Output, SEND_BYTES_MAX};
 use crate::fixture::{MemoryFiles, at_ms, pattern};
 use crate::{BootStage, DropReason, Event, Files as _, Link};
 
-const LINK: Link =
-    Link { index: 2, address: Ipv4Addr::new(10, 77, 0, 1), http_port: 5248, gateway_port: 5249 };
+const LINK: Link = Link {
+    index: 2,
+    address: Ipv4Addr::new(10, 77, 0, 1),
+    host6: None,
+    http_port: 5248,
+    gateway_port: 5249,
+};
 /// A card whose address is not the client's.
 const ANOTHERS: Mac = Mac([0x52, 0x54, 0, 0x77, 0, 0x66]);
 pub(super) const KERNEL_BYTES: usize = 700_000;

@@ -1,12 +1,13 @@
 //! From a read request to a transfer, or to an ERROR.
 
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, SocketAddr};
 
 use bytes::Bytes;
 use ironherd_wire::name::Name;
 use ironherd_wire::tftp::{Asked, DATA_HEAD_BYTES, ErrorCode, Granted, Mode, Request};
 
+use super::ends::Ends;
 use super::transfer::{Finish, Opening, Transfer};
 use super::{Config, ERRORS_MAX, Refusal, Server};
 use crate::{DropReason, Files, Made};
@@ -15,13 +16,15 @@ use crate::{DropReason, Files, Made};
 const WINDOW_BYTES_MAX: usize = 65_507;
 /// The most segments that every kernel with UDP_SEGMENT takes.
 const SEGMENTS_MAX: u16 = 64;
+/// How much longer an IPv6 header is than an IPv4 one.
+const IPV6_MORE_BYTES: u16 = 20;
 
 impl Server {
     pub(super) fn open(
         &mut self,
         files: &dyn Files,
         from: SocketAddr,
-        local: Ipv4Addr,
+        local: IpAddr,
         payload: &[u8],
         request: &Request<'_>,
     ) -> Result<(), DropReason> {
@@ -41,8 +44,8 @@ impl Server {
             return Err(DropReason::TftpFull);
         }
         let socket = self.socket_of(self.accepted);
-        let granted = grant(&self.config, &request.asked, file.len() as u64);
-        let opening = Opening { file, peer: from, local, socket, request_hash, granted };
+        let granted = grant(&self.config, &request.asked, file.len() as u64, from.is_ipv6());
+        let opening = Opening { file, ends: Ends::new(from, local), socket, request_hash, granted };
         let transfer = Transfer::new(opening, self.now)?;
         self.insert(transfer, name);
         Ok(())
@@ -68,7 +71,7 @@ impl Server {
             self.slots.push(super::Slot::default());
             self.slots.len() - 1
         });
-        self.by_peer.insert(transfer.peer, slot);
+        self.by_peer.insert(transfer.ends.peer(), slot);
         self.names.insert(slot, name.into());
         self.slots[slot] = super::Slot { transfer: Some(transfer), order: self.accepted };
         self.ready.push(slot, self.accepted);
@@ -79,7 +82,7 @@ impl Server {
     pub(super) fn refuse(
         &mut self,
         to: SocketAddr,
-        local: Ipv4Addr,
+        local: IpAddr,
         reason: DropReason,
     ) -> DropReason {
         let (code, message) = match reason {
@@ -128,8 +131,11 @@ fn find(files: &dyn Files, name: &str) -> Result<Bytes, DropReason> {
 }
 
 /// Grants what was asked, within our bounds; an option that was not asked stays absent.
-fn grant(config: &Config, asked: &Asked, file_bytes: u64) -> Granted {
-    let block_bytes = asked.block_bytes.map(|it| it.min(config.block_bytes_max.max(8)));
+fn grant(config: &Config, asked: &Asked, file_bytes: u64, over_ipv6: bool) -> Granted {
+    // An IPv6 header is 20 bytes longer, and nobody on the way may cut what does not fit.
+    let longer = if over_ipv6 { IPV6_MORE_BYTES } else { 0 };
+    let block_max = config.block_bytes_max.saturating_sub(longer).max(8);
+    let block_bytes = asked.block_bytes.map(|it| it.min(block_max));
     let segment_bytes = DATA_HEAD_BYTES + usize::from(block_bytes.unwrap_or(512));
     let fit = u16::try_from(WINDOW_BYTES_MAX / segment_bytes).unwrap_or(SEGMENTS_MAX);
     let window_max = fit.min(SEGMENTS_MAX).min(config.window_blocks_max).max(1);

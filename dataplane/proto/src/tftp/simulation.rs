@@ -4,7 +4,7 @@ mod client;
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 use ironherd_wire::tftp::Granted;
@@ -15,7 +15,7 @@ use crate::fixture::{Chance, MemoryFiles, pattern};
 use crate::{DropReason, Files as _, Instant, Now};
 
 const SEEDS: u64 = 500;
-const SERVER: Ipv4Addr = Ipv4Addr::new(10, 77, 0, 1);
+const SERVER: IpAddr = IpAddr::V4(Ipv4Addr::new(10, 77, 0, 1));
 const POOL_PORT: u16 = 40_000;
 
 /// Goal: whatever the network does, a transfer ends, and no fault makes traffic grow without

@@ -1,4 +1,4 @@
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 use ironherd_wire::tftp::{
@@ -9,7 +9,7 @@ use super::{Config, Counts, Send, Server};
 use crate::fixture::{MemoryFiles, at_ms, pattern};
 use crate::{BootStage, DropReason, Event};
 
-const LOCAL: Ipv4Addr = Ipv4Addr::new(10, 77, 0, 1);
+const LOCAL: IpAddr = IpAddr::V4(Ipv4Addr::new(10, 77, 0, 1));
 
 fn client(port: u16) -> SocketAddr {
     SocketAddr::from(([10, 77, 1, 1], port))
@@ -107,6 +107,33 @@ fn options_are_granted_within_our_bounds() {
             other => panic!("{other:?}"),
         };
         assert_eq!(got, (block_granted, window_granted), "{block_bytes:?}, {window_blocks:?}");
+    }
+}
+
+#[test]
+fn over_ipv6_blocks_are_shorter_and_answers_come_from_the_address_asked() {
+    let local: IpAddr = "fd77::1".parse().unwrap();
+    let client: SocketAddr = "[fe80::5054:ff:fe77:10%3]:2000".parse().unwrap();
+    // EDK2 asks for 1228; who asks for more than fits must get less than over IPv4.
+    for (asked, granted) in [(1228, 1228), (1448, 1448), (1468, 1448)] {
+        let mut server = Server::new(Config::default());
+        let files = MemoryFiles::default().with("snponly.efi", pattern(10_000));
+        let mut payload = Vec::new();
+        let asked = Granted { block_bytes: Some(asked), ..Granted::default() };
+        push_read_request(&mut payload, "snponly.efi", &asked);
+        server.handle_request(&files, client, local, &payload, at_ms(0)).unwrap();
+        let mut out = Vec::new();
+        let send = server.poll_output(&mut out).unwrap();
+        assert_eq!((send.to, send.local), (client, local));
+        match parse(&out).unwrap() {
+            Packet::OptionAck(it) => assert_eq!(it.block_bytes, Some(granted)),
+            other => panic!("{other:?}"),
+        }
+        let mut ack = Vec::new();
+        push_ack(&mut ack, 0);
+        server.handle_packet(send.socket, client, &ack, at_ms(1)).unwrap();
+        let sent = server.poll_output(&mut out).expect("the first block");
+        assert_eq!(sent.to, client);
     }
 }
 

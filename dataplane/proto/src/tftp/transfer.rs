@@ -1,9 +1,9 @@
-use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 use bytes::Bytes;
 use ironherd_wire::tftp::{DATA_HEAD_BYTES, Granted, push_data_head, push_option_ack};
 
+use super::ends::Ends;
 use super::rtt::Rtt;
 use crate::{DropReason, Instant};
 
@@ -46,8 +46,7 @@ pub(super) enum Output {
 #[derive(Clone, Debug)]
 pub(super) struct Opening {
     pub(super) file: Bytes,
-    pub(super) peer: SocketAddr,
-    pub(super) local: Ipv4Addr,
+    pub(super) ends: Ends,
     pub(super) socket: u16,
     pub(super) request_hash: u32,
     pub(super) granted: Granted,
@@ -59,7 +58,7 @@ pub(super) struct Opening {
 #[derive(Debug)]
 pub(super) struct Transfer {
     file: Bytes,
-    pub(super) peer: SocketAddr,
+    pub(super) ends: Ends,
     deadline: Instant,
     timed_at: Instant,
     rtt: Rtt,
@@ -68,7 +67,6 @@ pub(super) struct Transfer {
     sent: u32,
     rewound: u32, // The highest block sent before the last rewind: asks below it are echoes.
     timed: u32,   // The block whose ACK measures the round trip; 0: none is measured.
-    pub(super) local: Ipv4Addr,
     pub(super) request_hash: u32,
     block_bytes: u16,
     window_blocks: u16,
@@ -108,7 +106,7 @@ enum Greeting {
 impl Transfer {
     /// Starts with the OACK, or with block 1 if nothing was granted.
     pub(super) fn new(opening: Opening, now: Instant) -> Result<Self, DropReason> {
-        let Opening { file, peer, local, socket, request_hash, granted } = opening;
+        let Opening { file, ends, socket, request_hash, granted } = opening;
         let block_bytes = granted.block_bytes.unwrap_or(512);
         let blocks_full = file.len() / usize::from(block_bytes);
         let block_last = u32::try_from(blocks_full + 1).map_err(|_| DropReason::TftpTooLarge)?;
@@ -121,7 +119,7 @@ impl Transfer {
         let empty = granted.is_empty();
         Ok(Self {
             file,
-            peer,
+            ends,
             deadline: now,
             timed_at: now,
             rtt: Rtt::default(),
@@ -130,7 +128,6 @@ impl Transfer {
             sent: 0,
             rewound: 0,
             timed: 0,
-            local,
             request_hash,
             block_bytes,
             window_blocks: granted.window_blocks.unwrap_or(1),

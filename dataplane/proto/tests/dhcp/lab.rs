@@ -26,7 +26,7 @@ pub(crate) fn mac(last: u8) -> Mac {
 }
 
 pub(crate) fn link() -> Link {
-    Link { index: 7, address: OURS, http_port: 5248, gateway_port: 5249 }
+    Link { index: 7, address: OURS, host6: None, http_port: 5248, gateway_port: 5249 }
 }
 
 pub(crate) fn subnet(third: u8) -> Subnet {

@@ -1,4 +1,4 @@
-use std::net::{Ipv4Addr, SocketAddrV4};
+use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
 
 use ironherd_leases::{Position, Table};
 use ironherd_proto::dhcp::{Config, Destination, Reply, Server, ServerPort};
@@ -40,7 +40,8 @@ impl DhcpService {
         datagram: &Datagram<'_>,
         now: Now,
     ) -> Result<(), DropReason> {
-        self.server.handle_datagram(index, port, datagram.source, link, datagram.payload, now)
+        let SocketAddr::V4(source) = datagram.source else { return Ok(()) };
+        self.server.handle_datagram(index, port, source, link, datagram.payload, now)
     }
 
     pub(super) fn send_all(
@@ -71,15 +72,15 @@ impl DhcpService {
             // To a relay or a client with an address: the routing table knows the way.
             Destination::Unicast(to) => Outgoing {
                 socket: by_port,
-                to: Target::Udp(to),
-                source: Some(Source { interface: 0, address }),
+                to: Target::Udp(to.into()),
+                source: Some(Source { interface: 0, address: address.into() }),
                 payload,
                 segment_bytes: None,
             },
             Destination::Broadcast { port } => Outgoing {
                 socket: by_port,
-                to: Target::Udp(SocketAddrV4::new(Ipv4Addr::BROADCAST, port)),
-                source: Some(Source { interface: served.link.index, address }),
+                to: Target::Udp((Ipv4Addr::BROADCAST, port).into()),
+                source: Some(Source { interface: served.link.index, address: address.into() }),
                 payload,
                 segment_bytes: None,
             },

@@ -1,4 +1,4 @@
-use std::net::{IpAddr, SocketAddr, SocketAddrV4};
+use std::net::SocketAddr;
 
 use ironherd_proto::http::{Config, Connection, Context, Output};
 use ironherd_proto::{DropReason, Event, Instant, Link, Now};
@@ -25,7 +25,7 @@ struct Open {
     stream: StreamId,
     connection: Connection,
     link: Link,
-    peer: SocketAddrV4,
+    peer: SocketAddr,
     sending: bool,
     deadline: Option<Instant>,
 }
@@ -35,11 +35,11 @@ impl HttpService {
         &mut self,
         ring: &mut Ring,
         stream: StreamId,
-        peer: SocketAddrV4,
+        peer: SocketAddr,
         link: Link,
         now: Now,
     ) -> Result<(), RingError> {
-        let connection = Connection::new(Config::default(), SocketAddr::V4(peer), link, now);
+        let connection = Connection::new(Config::default(), peer, link, now);
         let open = Open { stream, connection, link, peer, sending: false, deadline: None };
         if self.connections.len() <= stream.index() {
             self.connections.resize_with(stream.index() + 1, || None);
@@ -147,11 +147,11 @@ impl Core {
         &mut self,
         ring: &mut Ring,
         stream: StreamId,
-        peer: SocketAddrV4,
-        local: SocketAddrV4,
+        peer: SocketAddr,
+        local: SocketAddr,
         now: Now,
     ) -> Result<(), RingError> {
-        let link = self.view.by_address(*local.ip(), self.shared.ports);
+        let link = self.view.by_address(local.ip(), self.shared.ports);
         let (Some(http), Some(link)) = (&mut self.http, link) else {
             add(&self.shared.metrics.unserved_interface, 1);
             ring.close(stream);
@@ -175,7 +175,7 @@ impl Core {
         };
         let leases = self.dhcp.as_ref().map(DhcpService::leases);
         let holders = Holders { index: &self.view.index, leases };
-        let peer = IpAddr::V4(*open.peer.ip());
+        let peer = open.peer.ip();
         let shelf = Shelf { view: &self.view, link: open.link, peer, holders, nonce: nonce() };
         let owns = |peer, mac| holders.owns(peer, mac);
         let (snapshot, files) = (&self.view.index, &shelf);

@@ -1,7 +1,10 @@
-use std::net::TcpListener;
+use std::io;
+use std::net::{SocketAddr, TcpListener};
 use std::os::fd::OwnedFd;
 
-use ironherd_uring::socket::{Share, UdpOptions, frames, listener, local_port, udp};
+use ironherd_uring::socket::{
+    Share, UdpOptions, frames, listener, listener6, local_port, udp, udp6,
+};
 use ironherd_uring::{Ring, RingError, SocketId};
 
 use crate::config::{Ports, Services};
@@ -13,7 +16,9 @@ pub(crate) struct Sockets {
     dhcp: Option<(OwnedFd, OwnedFd)>, // Port 67, and frames.
     proxy: Option<OwnedFd>,
     tftp: Option<(OwnedFd, Vec<OwnedFd>)>, // Port 69, and the pool that answers.
+    tftp6: Option<(OwnedFd, Vec<OwnedFd>)>, // The same over IPv6; absent where there is none.
     http: Option<TcpListener>,
+    http6: Option<TcpListener>,
 }
 
 /// The ports as they were bound; 0 for a service that is off.
@@ -40,7 +45,7 @@ pub(crate) enum Role {
 pub(crate) struct Placed {
     pub(crate) roles: Vec<Role>,
     pub(crate) dhcp: Option<DhcpSockets>,
-    pub(crate) tftp: Option<Vec<SocketId>>,
+    pub(crate) tftp: Option<TftpPool>,
     pub(crate) http: bool,
 }
 
@@ -49,6 +54,21 @@ pub(crate) struct DhcpSockets {
     pub(crate) dhcp: SocketId,
     pub(crate) proxy: Option<SocketId>,
     pub(crate) frames: SocketId,
+}
+
+/// The sockets that TFTP answers from: one place of the pool is a socket of each family.
+#[derive(Debug, Default)]
+pub(crate) struct TftpPool {
+    pub(crate) v4: Vec<SocketId>,
+    pub(crate) v6: Vec<SocketId>, // Empty where the host has no IPv6.
+}
+
+impl TftpPool {
+    /// The socket at one place that reaches `to`.
+    pub(crate) fn socket(&self, to: SocketAddr, place: usize) -> Option<SocketId> {
+        let pool = if to.is_ipv6() { &self.v6 } else { &self.v4 };
+        pool.get(place).copied()
+    }
 }
 
 /// Answering ports of TFTP: enough that one client's transfers rarely share one.
@@ -70,8 +90,8 @@ impl Sockets {
         let mut bound = BoundPorts::default();
         let mut dhcp = None;
         let mut proxy = None;
-        let mut tftp = None;
-        let mut http = None;
+        let (mut tftp, mut tftp6) = (None, None);
+        let (mut http, mut http6) = (None, None);
         if services.dhcp {
             let (socket, port) = open("dhcp", ports.dhcp, Some(share))?;
             let frames = frames().map_err(|it| RackError::port("dhcp frames", 0, it))?;
@@ -91,14 +111,16 @@ impl Sockets {
             });
             bound.tftp = port;
             tftp = Some((socket, pool.collect::<Result<Vec<_>, _>>()?));
+            tftp6 = or_without("tftp", tftp_over_ipv6(port, shared));
         }
         if services.http {
             let socket = listener(ports.http, shared);
             let socket = socket.map_err(|it| RackError::port("http", ports.http, it))?;
             bound.http = socket.local_addr().map_or(ports.http, |it| it.port());
             http = Some(socket);
+            http6 = or_without("http", listener6(bound.http, shared));
         }
-        Ok((Self { dhcp, proxy, tftp, http }, bound))
+        Ok((Self { dhcp, proxy, tftp, tftp6, http, http6 }, bound))
     }
 
     /// Hands the sockets to the ring of their shard.
@@ -128,9 +150,32 @@ impl Sockets {
             receive(ring, socket, Role::Tftp)?;
             let pool = pool.into_iter().enumerate();
             let pool = pool.map(|(place, socket)| receive(ring, socket, Role::TftpPool(place)));
-            tftp = Some(pool.collect::<Result<Vec<_>, _>>()?);
+            tftp = Some(TftpPool { v4: pool.collect::<Result<_, _>>()?, v6: Vec::new() });
+        }
+        if let (Some(tftp), Some((socket, pool))) = (&mut tftp, self.tftp6) {
+            receive(ring, socket, Role::Tftp)?;
+            for (place, socket) in pool.into_iter().enumerate() {
+                tftp.v6.push(receive(ring, socket, Role::TftpPool(place))?);
+            }
         }
         let http = self.http.map(|listener| ring.add_listener(listener)).is_some();
+        if let Some(listener) = self.http6 {
+            ring.add_listener(listener);
+        }
         Ok(Placed { roles, dhcp, tftp, http })
     }
+}
+
+fn tftp_over_ipv6(port: u16, shared: bool) -> io::Result<(OwnedFd, Vec<OwnedFd>)> {
+    let socket = udp6(port, shared)?;
+    let pool = (0..TFTP_POOL).map(|_| udp6(0, false));
+    Ok((socket, pool.collect::<Result<_, _>>()?))
+}
+
+/// A host without IPv6 serves all the same: what it lacks is told once.
+fn or_without<T>(service: &str, opened: io::Result<T>) -> Option<T> {
+    if let Err(error) = &opened {
+        tracing::warn!(id = "rack.ipv6.off", service, %error, "not served over IPv6");
+    }
+    opened.ok()
 }

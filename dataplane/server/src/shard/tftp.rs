@@ -1,24 +1,23 @@
-use std::net::SocketAddr;
-
 use ironherd_proto::tftp::{Config, Server};
 use ironherd_proto::{DropReason, Event, Files, Instant, Now};
-use ironherd_uring::{Datagram, Outgoing, Ring, SocketId, Source, Target};
+use ironherd_uring::{Datagram, Outgoing, Ring, Source, Target};
 
+use super::sockets::TftpPool;
 use crate::metrics::{Metrics, add};
 
 /// The TFTP server of one shard and its answering ports.
 #[derive(Debug)]
 pub(super) struct TftpService {
     server: Server,
-    pool: Vec<SocketId>,
+    pool: TftpPool,
 }
 
 /// The longest single send: what the server puts into one window slice.
 const SEND_BYTES_MAX: usize = 64 << 10;
 
 impl TftpService {
-    pub(super) fn new(pool: Vec<SocketId>) -> Self {
-        let sockets = u16::try_from(pool.len()).unwrap_or(u16::MAX);
+    pub(super) fn new(pool: TftpPool) -> Self {
+        let sockets = u16::try_from(pool.v4.len()).unwrap_or(u16::MAX);
         let server = Server::new(Config { sockets, ..Config::default() });
         Self { server, pool }
     }
@@ -29,7 +28,7 @@ impl TftpService {
         datagram: &Datagram<'_>,
         now: Now,
     ) -> Result<(), DropReason> {
-        let from = SocketAddr::V4(datagram.source);
+        let from = datagram.source;
         self.server.handle_request(files, from, datagram.local, datagram.payload, now)
     }
 
@@ -39,7 +38,7 @@ impl TftpService {
         datagram: &Datagram<'_>,
         now: Now,
     ) -> Result<(), DropReason> {
-        let from = SocketAddr::V4(datagram.source);
+        let from = datagram.source;
         self.server.handle_packet(place, from, datagram.payload, now)
     }
 
@@ -47,18 +46,18 @@ impl TftpService {
         while ring.can_send(SEND_BYTES_MAX) {
             out.clear();
             let Some(send) = self.server.poll_output(out) else { return };
-            let sent = match (send.to, self.pool.get(send.socket)) {
-                (SocketAddr::V4(to), Some(socket)) => {
+            let sent = match self.pool.socket(send.to, send.socket) {
+                Some(socket) => {
                     let outgoing = Outgoing {
-                        socket: *socket,
-                        to: Target::Udp(to),
+                        socket,
+                        to: Target::Udp(send.to),
                         source: Some(Source { interface: 0, address: send.local }),
                         payload: out,
                         segment_bytes: u16::try_from(send.segment_bytes).ok(),
                     };
                     ring.send(outgoing).is_ok()
                 }
-                _ => false,
+                None => false,
             };
             if sent {
                 add(&metrics.tftp_sends, 1);

@@ -1,4 +1,4 @@
-use std::net::{Ipv4Addr, SocketAddrV4};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV6};
 use std::os::fd::{AsRawFd, OwnedFd};
 
 use io_uring::opcode;
@@ -25,13 +25,14 @@ impl SocketId {
 /// A datagram as it lies in the ring's memory.
 #[derive(Clone, Copy, Debug)]
 pub struct Datagram<'a> {
-    pub source: SocketAddrV4,
+    pub source: SocketAddr,
     /// Index of the interface it came in on.
     pub interface: u32,
-    /// Our address on that interface, which an answer is to come from.
-    pub local: Ipv4Addr,
-    /// The address that it was sent to, maybe a broadcast.
-    pub destination: Ipv4Addr,
+    /// Our address on that interface, which an answer is to come from; of an IPv6 multicast the
+    /// kernel does not tell, and this is `::`.
+    pub local: IpAddr,
+    /// The address that it was sent to, maybe a broadcast or multicast.
+    pub destination: IpAddr,
     pub payload: &'a [u8],
 }
 
@@ -49,7 +50,7 @@ pub struct Outgoing<'a> {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Target {
-    Udp(SocketAddrV4),
+    Udp(SocketAddr),
     /// For a frame socket: the payload is a whole Ethernet frame.
     Link {
         interface: u32,
@@ -61,7 +62,8 @@ pub enum Target {
 pub struct Source {
     /// 0: any.
     pub interface: u32,
-    pub address: Ipv4Addr,
+    /// Of the same family as the target. Unspecified: the kernel chooses one of the interface's.
+    pub address: IpAddr,
 }
 
 /// Why a send was not queued.
@@ -82,8 +84,8 @@ pub(crate) struct Receiver {
     failures: u32, // In a row.
 }
 
-/// Room for the sender's address and for IP_PKTINFO.
-const NAME_BYTES: u32 = 16;
+/// Room for the sender's address (a sockaddr_in6 takes 28 bytes) and for either PKTINFO.
+const NAME_BYTES: u32 = 32;
 const CONTROL_BYTES: usize = 64;
 
 /// After io_uring_recvmsg_out (16 bytes), the name and the control data.
@@ -170,11 +172,11 @@ impl Ring {
             return Err(SendRefused::TooLong);
         }
         let to = match outgoing.to {
-            Target::Udp(to) => Address::Udp { address: *to.ip(), port: to.port() },
+            Target::Udp(to) => Address::Udp(to),
             Target::Link { interface, mac } => Address::Link { interface, mac },
         };
         let whole = match outgoing.to {
-            Target::Udp(to) => !self.plain_always && !self.plain.contains(to.ip()),
+            Target::Udp(to) => !self.plain_always && !self.plain.contains(&to.ip()),
             Target::Link { .. } => true,
         };
         let whole_bytes = u16::try_from(len).unwrap_or(u16::MAX);
@@ -237,8 +239,8 @@ impl Ring {
 
     fn remember_plain(&mut self, to: Address) {
         self.counters.segmentation_refused += 1;
-        if let Address::Udp { address, .. } = to {
-            self.plain.insert(address);
+        if let Address::Udp(to) = to {
+            self.plain.insert(to.ip());
         }
         // A network where most refuse is slow either way; the set stays bounded.
         self.plain_always = PLAIN_MAX <= self.plain.len();
@@ -299,28 +301,50 @@ fn refuses_segmentation(errno: i32) -> bool {
     matches!(errno, libc::EINVAL | libc::EIO | libc::EMSGSIZE | libc::EOPNOTSUPP)
 }
 
-fn parse_name(name: &[u8]) -> Option<SocketAddrV4> {
+fn parse_name(name: &[u8]) -> Option<SocketAddr> {
     let [family @ .., p1, p0, a, b, c, d] = name.get(..8)? else { return None };
-    if i32::from(u16::from_ne_bytes(family.try_into().ok()?)) != libc::AF_INET {
-        return None;
+    let port = u16::from_be_bytes([*p1, *p0]);
+    match i32::from(u16::from_ne_bytes(family.try_into().ok()?)) {
+        libc::AF_INET => Some(SocketAddr::from((Ipv4Addr::new(*a, *b, *c, *d), port))),
+        libc::AF_INET6 => {
+            let address: [u8; 16] = name.get(8..24)?.try_into().ok()?;
+            let scope = u32::from_ne_bytes(name.get(24..28)?.try_into().ok()?);
+            Some(SocketAddrV6::new(address.into(), port, 0, scope).into())
+        }
+        _ => None,
     }
-    let address = Ipv4Addr::new(*a, *b, *c, *d);
-    Some(SocketAddrV4::new(address, u16::from_be_bytes([*p1, *p0])))
 }
 
-/// Finds IP_PKTINFO: interface index, our address there, the datagram's destination.
-fn parse_control(mut control: &[u8]) -> Option<(u32, Ipv4Addr, Ipv4Addr)> {
+/// Finds IP_PKTINFO or IPV6_PKTINFO: interface index, our address there, the datagram's
+/// destination.
+fn parse_control(mut control: &[u8]) -> Option<(u32, IpAddr, IpAddr)> {
     while 16 <= control.len() {
         let len = usize::from_ne_bytes(control.get(..8)?.try_into().ok()?);
         let level = i32::from_ne_bytes(control.get(8..12)?.try_into().ok()?);
         let kind = i32::from_ne_bytes(control.get(12..16)?.try_into().ok()?);
-        if (level, kind) == (libc::IPPROTO_IP, libc::IP_PKTINFO) {
-            let info: [u8; 12] = control.get(16..28)?.try_into().ok()?;
-            let [i0, i1, i2, i3, l0, l1, l2, l3, d0, d1, d2, d3] = info;
-            let interface = u32::from_ne_bytes([i0, i1, i2, i3]);
-            return Some((interface, Ipv4Addr::new(l0, l1, l2, l3), Ipv4Addr::new(d0, d1, d2, d3)));
+        let value = control.get(16..len).unwrap_or_default();
+        match (level, kind) {
+            (libc::IPPROTO_IP, libc::IP_PKTINFO) => return parse_info(value),
+            (libc::IPPROTO_IPV6, libc::IPV6_PKTINFO) => return parse_info6(value),
+            _ => control = control.get(len.max(16).next_multiple_of(8)..)?,
         }
-        control = control.get(len.max(16).next_multiple_of(8)..)?;
     }
     None
+}
+
+/// Reads an in_pktinfo.
+fn parse_info(value: &[u8]) -> Option<(u32, IpAddr, IpAddr)> {
+    let info: [u8; 12] = value.get(..12)?.try_into().ok()?;
+    let [i0, i1, i2, i3, l0, l1, l2, l3, d0, d1, d2, d3] = info;
+    let interface = u32::from_ne_bytes([i0, i1, i2, i3]);
+    Some((interface, IpAddr::from([l0, l1, l2, l3]), IpAddr::from([d0, d1, d2, d3])))
+}
+
+/// Reads an in6_pktinfo.
+fn parse_info6(value: &[u8]) -> Option<(u32, IpAddr, IpAddr)> {
+    let destination: [u8; 16] = value.get(..16)?.try_into().ok()?;
+    let destination = Ipv6Addr::from(destination);
+    let interface = u32::from_ne_bytes(value.get(16..20)?.try_into().ok()?);
+    let local = if destination.is_multicast() { Ipv6Addr::UNSPECIFIED } else { destination };
+    Some((interface, local.into(), destination.into()))
 }
