@@ -48,14 +48,14 @@ impl Journal {
         Self { appended, committed: appended, ..Self::default() }
     }
 
-    /// Numbers the record's new state and queues it; the number is the position to wait for.
-    pub(crate) fn append(&mut self, record: &Record) -> u64 {
-        self.appended += 1;
+    /// Queues the record's new state under a number above all before: the position to wait for.
+    pub(crate) fn append(&mut self, record: &Record, number: u64) {
+        debug_assert!(self.appended < number, "numbers rise");
+        self.appended = number;
         // A failed journal takes no more: the image that replaces it will hold everything.
         if !self.failed {
-            encode(&mut self.pending, record, self.appended);
+            encode(&mut self.pending, record, number);
         }
-        self.appended
     }
 
     pub(crate) fn take_batch(&mut self, out: &mut Vec<u8>) -> Option<Position> {
@@ -158,29 +158,61 @@ fn decode(bytes: &[u8; RECORD_BYTES]) -> Option<Record> {
     Some(record)
 }
 
-/// Reads a journal and shows each good record to `take` in the order written.
+/// Reads a journal piece by piece.
 ///
 /// A damaged record in the middle is stepped over: what was acknowledged behind it must not be
 /// lost with it. Numbers must rise, so that remains of an older file are never taken in.
-pub(crate) fn replay(bytes: &[u8], mut take: impl FnMut(Record)) -> (Recovery, u64) {
-    let mut recovery = Recovery::default();
-    let mut sequence = 0;
-    let mut places = 0;
-    for place in bytes.chunks(RECORD_BYTES) {
-        places += 1;
-        let Some(bytes) = intact(place) else { continue };
+#[derive(Debug, Default)]
+pub struct Replay {
+    recovery: Recovery,
+    sequence: u64,
+    places: usize,
+    part: Vec<u8>, // The start of a record whose rest is in the next piece.
+}
+
+impl Replay {
+    /// Takes in the next piece and shows each good record to `take` in the order written.
+    pub(crate) fn push(&mut self, bytes: &[u8], mut take: impl FnMut(Record)) {
+        let mut bytes = bytes;
+        if !self.part.is_empty() {
+            let rest = (RECORD_BYTES - self.part.len()).min(bytes.len());
+            self.part.extend_from_slice(&bytes[..rest]);
+            bytes = &bytes[rest..];
+            if self.part.len() < RECORD_BYTES {
+                return;
+            }
+            let whole = std::mem::take(&mut self.part);
+            self.place(&whole, &mut take);
+        }
+        let places = bytes.chunks_exact(RECORD_BYTES);
+        self.part.extend_from_slice(places.remainder());
+        for place in places {
+            self.place(place, &mut take);
+        }
+    }
+
+    fn place(&mut self, place: &[u8], take: &mut impl FnMut(Record)) {
+        self.places += 1;
+        let recovery = &mut self.recovery;
+        // Zeros are room that was allocated ahead, not a torn write.
+        recovery.torn |= place.iter().any(|it| *it != 0);
+        let Some(bytes) = intact(place) else { return };
         if bytes[4] != VERSION {
             recovery.foreign_version = recovery.foreign_version.or(Some(bytes[4]));
-            continue;
+            return;
         }
-        let Some(record) = decode(bytes).filter(|it| sequence < it.position) else { continue };
-        sequence = record.position;
+        let Some(record) = decode(bytes).filter(|it| self.sequence < it.position) else { return };
+        self.sequence = record.position;
         recovery.records += 1;
-        recovery.valid_bytes = places * RECORD_BYTES;
-        recovery.damaged = places - recovery.records;
+        recovery.valid_bytes = self.places * RECORD_BYTES;
+        recovery.damaged = self.places - recovery.records;
+        recovery.torn = false;
         take(record);
     }
-    // Zeros are room that was allocated ahead, not a torn write.
-    recovery.torn = bytes[recovery.valid_bytes..].iter().any(|it| *it != 0);
-    (recovery, sequence)
+
+    /// What was found; the number of the last record is the second.
+    pub(crate) fn finish(mut self) -> (Recovery, u64) {
+        self.recovery.torn |= self.part.iter().any(|it| *it != 0);
+        (self.recovery, self.sequence)
+    }
 }

@@ -9,8 +9,12 @@ use crate::record::NO_SLOT;
 #[derive(Clone, Debug)]
 pub(crate) struct Pool {
     shape: Shape,
-    /// Every address before it (counted through the ranges) has a record or was skipped.
+    /// Every address of our slice before it (counted through the ranges) was claimed or skipped.
     pub(crate) cursor: u32,
+    /// The same for the slices of the other shards.
+    pub(crate) beyond: u32,
+    /// Where the search for what other shards have free goes on.
+    pub(crate) search: u32,
     /// Whether the cursor passed a blocked address, which may since have become free to use.
     pub(crate) skipped: bool,
     pub(crate) oldest: u32, // Ends of the free list.
@@ -73,7 +77,15 @@ impl Shape {
 
 impl Pool {
     fn new(shape: Shape) -> Self {
-        Self { shape, cursor: 0, skipped: false, oldest: NO_SLOT, newest: NO_SLOT }
+        Self {
+            shape,
+            cursor: 0,
+            beyond: 0,
+            search: 0,
+            skipped: false,
+            oldest: NO_SLOT,
+            newest: NO_SLOT,
+        }
     }
 
     pub(crate) fn serves(&self, classes: &ClassSet) -> bool {
@@ -82,6 +94,10 @@ impl Pool {
 
     pub(crate) fn contains(&self, address: u32) -> bool {
         self.shape.ranges.iter().any(|(first, last)| (*first..=*last).contains(&address))
+    }
+
+    pub(crate) fn len(&self) -> u32 {
+        self.shape.len
     }
 
     /// The address at one place, counted through the ranges.
@@ -129,7 +145,7 @@ impl Pools {
         self.generation = Some(snapshot.generation);
         for pool in self.all.iter_mut().filter(|it| it.skipped) {
             // A reservation may be gone: look once more at what was skipped because of it.
-            (pool.cursor, pool.skipped) = (0, false);
+            (pool.cursor, pool.beyond, pool.skipped) = (0, 0, false);
         }
         let mut shapes = Vec::with_capacity(snapshot.subnets.len());
         self.by_subnet.clear();

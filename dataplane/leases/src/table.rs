@@ -1,21 +1,29 @@
-use std::collections::HashMap;
 use std::net::Ipv4Addr;
 
 use ironherd_snapshot::{ClassSet, Index, Mac, Subnet};
 
 use crate::calendar::Calendar;
-use crate::journal::{self, Journal, Position, Recovery};
+use crate::claims::{Claim, Claims};
+use crate::clients::Clients;
+use crate::journal::{self, Journal, Position, Recovery, Replay};
+use crate::places::Places;
 use crate::pool::Pools;
 use crate::record::{Lease, NO_SLOT, Record, State};
+use crate::slice::Slice;
 
 mod choose;
 mod keep;
+mod recover;
 
 use keep::at;
 
 /// How many free but blocked addresses one request may step over. They go to the end of the list,
 /// so the next request looks further on.
 const BLOCKED_STEPS_MAX: u32 = 64;
+/// How many addresses one request may look at to find what another shard has free.
+const SEARCH_STEPS_MAX: u32 = 4096;
+/// How often a request may lose an address to another shard between choosing and keeping it.
+const RACES_MAX: u32 = 8;
 
 /// Who asks for an address, and where.
 #[derive(Clone, Copy, Debug)]
@@ -86,38 +94,41 @@ pub enum Refusal {
     Exhausted,
 }
 
-/// Every address that was ever handed out, who holds it, and what the journal knows of it.
-#[derive(Debug, Default)]
+/// Every address that one shard handed out, who holds it, and what the journal knows of it.
+#[derive(Debug)]
 pub struct Table {
+    slice: Slice,
+    claims: Claims,
     records: Vec<Record>,
-    by_address: HashMap<u32, u32>,
-    by_client: HashMap<(Mac, u32), u32>, // Card and network -> the address it had last.
+    vacant: Vec<u32>, // Slots whose address another shard has taken.
+    by_address: Places,
+    by_client: Clients,
     pools: Pools,
     calendar: Calendar,
     journal: Journal,
 }
 
-impl Table {
-    /// Reads a journal back. The caller cuts the file to `valid_bytes` before it appends.
-    #[must_use]
-    pub fn recover(bytes: &[u8]) -> (Self, Recovery) {
-        let mut table = Self::default();
-        let (recovery, sequence) = journal::replay(bytes, |record| table.take_in(record));
-        table.journal = Journal::starting_after(sequence);
-        (table, recovery)
+impl Default for Table {
+    fn default() -> Self {
+        Self::of_shard(Slice::WHOLE, Claims::new(), [0; 2])
     }
+}
 
-    fn take_in(&mut self, from: Record) {
-        let slot = self.slot(from.address);
-        self.forget_client(slot);
-        self.records[at(slot)] = Record { filed: self.records[at(slot)].filed, ..from };
-        if from.state == State::Quarantined {
-            self.file(slot);
-            return;
-        }
-        self.by_client.insert((from.mac, from.network), slot);
-        if from.state == State::Bound {
-            self.file(slot);
+impl Table {
+    /// An empty table of one shard. The key is a secret of this run: cards that choose their
+    /// numbers must not be able to aim at one place of a hash table.
+    #[must_use]
+    pub fn of_shard(slice: Slice, claims: Claims, key: [u64; 2]) -> Self {
+        Self {
+            slice,
+            claims,
+            records: Vec::new(),
+            vacant: Vec::new(),
+            by_address: Places::default(),
+            by_client: Clients::with_key(key),
+            pools: Pools::default(),
+            calendar: Calendar::default(),
+            journal: Journal::default(),
         }
     }
 
@@ -156,14 +167,26 @@ impl Table {
     }
 
     /// Keeps an address that was chosen just now for its client for a while.
-    pub fn keep(&mut self, ask: &Ask<'_>, chosen: Ipv4Addr, hold_until: u64) -> Lease {
-        let slot = self.slot(chosen.to_bits());
-        let record = &mut self.records[at(slot)];
-        if record.state != State::Bound {
-            record.expires = hold_until;
-            self.assign(slot, ask, State::Offered);
+    ///
+    /// # Errors
+    /// [`Refusal::Held`] if another shard took it meanwhile: choose again.
+    pub fn keep(
+        &mut self,
+        ask: &Ask<'_>,
+        chosen: Ipv4Addr,
+        hold_until: u64,
+    ) -> Result<Lease, Refusal> {
+        let address = chosen.to_bits();
+        if let Some(slot) = self.bound_slot(ask, address) {
+            return Ok(self.records[at(slot)].lease());
         }
-        self.records[at(slot)].lease()
+        if !self.claim(ask, address, State::Offered) {
+            return Err(Refusal::Held);
+        }
+        let slot = self.slot(address);
+        self.records[at(slot)].expires = hold_until;
+        self.assign(slot, ask, State::Offered);
+        Ok(self.records[at(slot)].lease())
     }
 
     /// Chooses and keeps.
@@ -176,48 +199,74 @@ impl Table {
         requested: Option<Ipv4Addr>,
         hold_until: u64,
     ) -> Result<Lease, Refusal> {
-        let chosen = self.choose(ask, requested)?;
-        Ok(self.keep(ask, chosen.address, hold_until))
+        for _ in 0..RACES_MAX {
+            let chosen = self.choose(ask, requested)?;
+            if let Ok(lease) = self.keep(ask, chosen.address, hold_until) {
+                return Ok(lease);
+            }
+        }
+        Err(Refusal::Exhausted)
     }
 
-    /// Whether the client could be bound to this address now.
+    /// Whether the client could be bound to this address now. What it holds outside of what the
+    /// snapshot grants (a range that shrank, an address now reserved for another) it may keep
+    /// until its lease ends: see [`Self::is_draining`].
     ///
     /// # Errors
     /// [`Refusal::NotOurs`] or [`Refusal::Held`].
     pub fn can_bind(&self, ask: &Ask<'_>, address: Ipv4Addr) -> Result<(), Refusal> {
         let bits = address.to_bits();
         if !self.is_grantable(ask, bits) {
-            return Err(Refusal::NotOurs);
+            return self.bound_slot(ask, bits).map(drop).ok_or(Refusal::NotOurs);
         }
         if self.is_free_for(ask, bits) { Ok(()) } else { Err(Refusal::Held) }
     }
 
     /// Binds a client to an address until `until`, which a lease that already lasts longer keeps.
+    /// A lease that drains is not made longer: look at when the grant ends before promising.
     /// Promise it only when the position of the grant is committed.
     ///
     /// # Errors
     /// As [`Self::can_bind`].
     pub fn bind(&mut self, ask: &Ask<'_>, address: Ipv4Addr, until: u64) -> Result<Grant, Refusal> {
         self.can_bind(ask, address)?;
-        let slot = self.slot(address.to_bits());
-        let record = &mut self.records[at(slot)];
-        let reserved = ask.reserved == Some(address);
-        let held = record.state == State::Bound;
-        if held && until <= record.expires && record.reserved == reserved {
-            return Ok(Grant { lease: record.lease(), change: Change::Repeated });
+        let (bits, reserved) = (address.to_bits(), ask.reserved == Some(address));
+        let held = self.bound_slot(ask, bits);
+        if let Some(slot) = held {
+            let record = &self.records[at(slot)];
+            let lasts = until <= record.expires && record.reserved == reserved;
+            if lasts || !self.is_grantable(ask, bits) {
+                return Ok(Grant { lease: record.lease(), change: Change::Repeated });
+            }
+        } else if !self.claim(ask, bits, State::Bound) {
+            return Err(Refusal::Held);
         }
+        let slot = self.slot(bits);
+        let record = &mut self.records[at(slot)];
         record.reserved = reserved;
-        record.expires = if held { record.expires.max(until) } else { until };
+        record.expires = if held.is_some() { record.expires.max(until) } else { until };
         self.assign(slot, ask, State::Bound);
         self.write(slot);
-        let change = if held { Change::Renewed } else { Change::Granted };
+        let change = if held.is_some() { Change::Renewed } else { Change::Granted };
         Ok(Grant { lease: self.records[at(slot)].lease(), change })
+    }
+
+    /// Whether a lease runs that would not be granted today: its address is in no range, or is
+    /// reserved for another. It is renewed for no longer than it runs already, and then is over.
+    #[must_use]
+    pub fn is_draining(&self, index: &Index, lease: &Lease) -> bool {
+        let is_reserved = index.reservation_at(lease.address).is_some();
+        let in_pool = self.pools.at(lease.address.to_bits()).is_some();
+        lease.state == State::Bound
+            && if lease.reserved { !is_reserved } else { is_reserved || !in_pool }
     }
 
     /// Ends a client's lease. The address stays its first choice until someone else needs it.
     pub fn release(&mut self, mac: Mac, address: Ipv4Addr, now: u64) -> Option<Lease> {
         let slot = self.held_by(mac, address, &[State::Bound])?;
-        self.free(slot, now);
+        if !self.free(slot, now) {
+            return None;
+        }
         self.write(slot);
         Some(self.records[at(slot)].lease())
     }
@@ -229,17 +278,22 @@ impl Table {
         if ask.reserved == Some(address) {
             return Some(self.records[at(slot)].lease());
         }
-        self.forget_client(slot);
-        let record = &mut self.records[at(slot)];
-        (record.state, record.expires, record.reserved) = (State::Quarantined, until, false);
-        self.file(slot);
-        self.write(slot);
-        Some(self.records[at(slot)].lease())
+        self.quarantine_slot(slot, until)
+    }
+
+    /// Lets an offered address alone that someone who never asked us was found to use. `None`: it
+    /// is no longer offered.
+    pub fn quarantine(&mut self, address: Ipv4Addr, until: u64) -> Option<Lease> {
+        let slot = self.by_address.get(address.to_bits())?;
+        if self.records[at(slot)].state != State::Offered {
+            return None;
+        }
+        self.quarantine_slot(slot, until)
     }
 
     /// Takes back an offer that the client did not choose.
     pub fn withdraw_offer(&mut self, mac: Mac, network: Ipv4Addr, now: u64) {
-        if let Some(slot) = self.by_client.get(&(mac, network.to_bits())).copied()
+        if let Some(slot) = self.by_client.get(&self.records, mac, network.to_bits())
             && self.records[at(slot)].state == State::Offered
         {
             self.free(slot, now);
@@ -262,8 +316,7 @@ impl Table {
                 self.file(slot);
                 continue;
             }
-            self.free(slot, expires);
-            if was == State::Bound {
+            if self.free(slot, expires) && was == State::Bound {
                 return Some(self.records[at(slot)].lease());
             }
         }
@@ -279,15 +332,15 @@ impl Table {
     /// What is known of one address.
     #[must_use]
     pub fn lease_at(&self, address: Ipv4Addr) -> Option<Lease> {
-        let slot = self.by_address.get(&address.to_bits())?;
-        Some(self.records[at(*slot)].lease())
+        let slot = self.by_address.get(address.to_bits())?;
+        Some(self.records[at(slot)].lease())
     }
 
     /// The address a card has, or had last, in the subnet that starts at `network`.
     #[must_use]
     pub fn lease_of(&self, mac: Mac, network: Ipv4Addr) -> Option<Lease> {
-        let slot = self.by_client.get(&(mac, network.to_bits()))?;
-        Some(self.records[at(*slot)].lease())
+        let slot = self.by_client.get(&self.records, mac, network.to_bits())?;
+        Some(self.records[at(slot)].lease())
     }
 
     /// Every address that is bound now, in no order.
@@ -304,7 +357,7 @@ impl Table {
     /// Appends to `out` a whole new journal that replaces the old; ends like a batch.
     pub fn take_compaction(&mut self, out: &mut Vec<u8>) -> Option<Position> {
         let position = self.journal.start_image()?;
-        self.write_image(out, position.0);
+        self.write_image(out);
         Some(position)
     }
 
@@ -312,9 +365,19 @@ impl Table {
     #[must_use]
     pub fn compact(&self) -> Vec<u8> {
         let mut image = Vec::with_capacity(self.image_bytes());
-        let last = self.records.iter().map(|it| it.position).max().unwrap_or(0);
-        self.write_image(&mut image, last.max(self.journal.committed().0));
+        self.write_image(&mut image);
         image
+    }
+
+    /// Who has which address, for any thread to read.
+    #[must_use]
+    pub fn claims(&self) -> &Claims {
+        &self.claims
+    }
+
+    #[must_use]
+    pub fn slice(&self) -> Slice {
+        self.slice
     }
 
     /// About how long a whole new journal would be: compact once the file is many times longer.

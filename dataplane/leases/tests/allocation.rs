@@ -173,7 +173,9 @@ fn a_reservation_made_for_a_held_address_waits_for_its_holder() {
     table.bind(&ask(&before, 1), address(10), 600).unwrap();
     let after = index(2, (10, 20), &[(2, 10)]);
     table.follow(&after);
-    assert_eq!(table.can_bind(&ask(&after, 1), address(10)), Err(Refusal::NotOurs), "no renewal");
+    let renewed = table.bind(&ask(&after, 1), address(10), 1200).unwrap();
+    assert_eq!((renewed.change, renewed.lease.expires), (Change::Repeated, 600), "drains");
+    assert!(table.is_draining(&after, &renewed.lease));
     let meanwhile = take(&mut table, &after, 2, 5).unwrap();
     assert_ne!(meanwhile, address(10), "never two clients at once");
     while table.expire(600).is_some() {}
@@ -192,8 +194,12 @@ fn ranges_and_reservations_change_live() {
     assert_eq!(take(&mut table, &unreserved, 2, 0), Ok(address(11)), "looked at again");
     let moved = index(3, (30, 30), &[]);
     table.follow(&moved);
-    assert_eq!(table.can_bind(&ask(&moved, 1), first), Err(Refusal::NotOurs));
-    assert_eq!(table.lease_of(mac(1), NETWORK).unwrap().state, State::Bound, "until it ends");
+    let lease = table.lease_of(mac(1), NETWORK).unwrap();
+    assert_eq!(lease.state, State::Bound, "until it ends");
+    assert!(table.is_draining(&moved, &lease));
+    let renewed = table.bind(&ask(&moved, 1), first, 9000).unwrap();
+    assert_eq!((renewed.change, renewed.lease.expires), (Change::Repeated, lease.expires));
+    assert_eq!(table.can_bind(&ask(&moved, 4), first), Err(Refusal::NotOurs), "its holder alone");
     assert_eq!(take(&mut table, &moved, 3, 0), Ok(address(30)));
 }
 
@@ -238,7 +244,7 @@ fn a_range_of_a_class_is_for_its_members() {
     let mut take = |ask: &Ask<'_>| {
         let chosen = table.choose(ask, None)?;
         assert_eq!(table.choose(ask, None), Ok(chosen), "asking twice changes nothing");
-        table.keep(ask, chosen.address, 60);
+        table.keep(ask, chosen.address, 60)?;
         table.bind(ask, chosen.address, 600).map(|it| it.lease.address)
     };
     let mut given = [1, 2].map(|card| take(&as_member(card)).unwrap());
@@ -249,5 +255,7 @@ fn a_range_of_a_class_is_for_its_members() {
     assert_eq!(given, [10, 11].map(address), "and elsewhere when it is full");
     assert_eq!(take(&ask(&index, 5)), Err(Refusal::Exhausted));
     assert_eq!(table.can_bind(&ask(&index, 1), given[0]), Err(Refusal::Held));
-    assert_eq!(table.can_bind(&ask(&index, 1), address(20)), Err(Refusal::NotOurs), "left it");
+    let left = table.bind(&ask(&index, 1), address(20), 1200).unwrap();
+    assert_eq!((left.change, left.lease.expires), (Change::Repeated, 600), "it left the class");
+    assert_eq!(table.can_bind(&ask(&index, 6), address(20)), Err(Refusal::NotOurs));
 }

@@ -5,15 +5,53 @@ use super::*;
 impl Table {
     /// The place of an address; made if it has none.
     pub(super) fn slot(&mut self, address: u32) -> u32 {
-        let next = u32::try_from(self.records.len()).unwrap_or(NO_SLOT);
-        let slot = *self.by_address.entry(address).or_insert(next);
-        if slot == next {
-            self.records.push(Record::new(address));
+        if let Some(slot) = self.by_address.get(address) {
+            return slot;
         }
+        let slot = self.vacant.pop().unwrap_or_else(|| {
+            self.records.push(Record::new(address));
+            u32::try_from(self.records.len() - 1).unwrap_or(NO_SLOT)
+        });
+        self.records[at(slot)].address = address;
+        self.by_address.set(address, slot);
         slot
     }
 
-    /// Gives an address to a client; `expires` is set by the caller.
+    /// Takes an address for a client out of all shards' hands, if it may have it.
+    pub(super) fn claim(&self, ask: &Ask<'_>, address: u32, state: State) -> bool {
+        let seen = self.claims.get(address);
+        self.may_take(ask, address, seen)
+            && self.claims.swap(address, seen, Claim::new(self.slice.index, state, ask.mac))
+    }
+
+    /// Changes the state of an address that is ours. `false`: another shard has taken it, and
+    /// nothing is left of it here.
+    fn reclaim(&mut self, slot: u32, state: State) -> bool {
+        let Record { address, mac, .. } = self.records[at(slot)];
+        let seen = self.claims.get(address);
+        let changed = seen.is_of(self.slice.index)
+            && self.claims.swap(address, seen, Claim::new(self.slice.index, state, mac));
+        if !changed {
+            self.vacate(slot);
+        }
+        changed
+    }
+
+    /// Forgets an address that is another shard's now.
+    pub(super) fn vacate(&mut self, slot: u32) {
+        self.unlist(slot);
+        self.forget_client(slot);
+        self.by_address.remove(self.records[at(slot)].address);
+        self.records[at(slot)] = Record::new(0);
+        self.vacant.push(slot);
+    }
+
+    /// The record by which the client of an ask holds an address.
+    pub(super) fn bound_slot(&self, ask: &Ask<'_>, address: u32) -> Option<u32> {
+        self.held_by(ask.mac, address.into(), &[State::Bound])
+    }
+
+    /// Gives an address that was claimed to a client; `expires` is set by the caller.
     pub(super) fn assign(&mut self, slot: u32, ask: &Ask<'_>, state: State) {
         let network = ask.subnet().map_or(0, |subnet| subnet.cidr.network().to_bits());
         self.unlist(slot);
@@ -23,7 +61,7 @@ impl Table {
         }
         let record = &mut self.records[at(slot)];
         (record.mac, record.network, record.state) = (ask.mac, network, state);
-        let before = self.by_client.insert((ask.mac, network), slot);
+        let before = self.by_client.insert(&self.records, slot);
         self.file(slot);
         // A client that was offered another address will not come back for that one.
         if let Some(before) = before.filter(|it| *it != slot)
@@ -35,23 +73,36 @@ impl Table {
     }
 
     pub(super) fn forget_client(&mut self, slot: u32) {
-        let record = &self.records[at(slot)];
-        let key = (record.mac, record.network);
-        if self.by_client.get(&key) == Some(&slot) {
-            self.by_client.remove(&key);
-        }
+        self.by_client.remove(&self.records, slot);
     }
 
     pub(super) fn held_by(&self, mac: Mac, address: Ipv4Addr, states: &[State]) -> Option<u32> {
-        let slot = *self.by_address.get(&address.to_bits())?;
+        let slot = self.by_address.get(address.to_bits())?;
         let record = &self.records[at(slot)];
         (record.mac == mac && states.contains(&record.state)).then_some(slot)
     }
 
-    pub(super) fn free(&mut self, slot: u32, since: u64) {
+    /// Makes an address free for all; `false` if it was another shard's already.
+    pub(super) fn free(&mut self, slot: u32, since: u64) -> bool {
+        if !self.reclaim(slot, State::Free) {
+            return false;
+        }
         let record = &mut self.records[at(slot)];
         (record.state, record.expires, record.reserved) = (State::Free, since, false);
         self.list_free(slot);
+        true
+    }
+
+    pub(super) fn quarantine_slot(&mut self, slot: u32, until: u64) -> Option<Lease> {
+        if !self.reclaim(slot, State::Quarantined) {
+            return None;
+        }
+        self.forget_client(slot);
+        let record = &mut self.records[at(slot)];
+        (record.state, record.expires, record.reserved) = (State::Quarantined, until, false);
+        self.file(slot);
+        self.write(slot);
+        Some(self.records[at(slot)].lease())
     }
 
     pub(super) fn file(&mut self, slot: u32) {
@@ -65,29 +116,26 @@ impl Table {
 
     pub(super) fn write(&mut self, slot: u32) {
         let record = &mut self.records[at(slot)];
-        record.position = self.journal.append(record);
+        record.position = self.claims.next_number();
+        self.journal.append(record, record.position);
     }
 
-    /// Writes the table as a journal whose last record has the number `last`.
-    pub(super) fn write_image(&self, out: &mut Vec<u8>, last: u64) {
-        let is_current = |slot: u32, record: &Record| {
-            self.by_client.get(&(record.mac, record.network)) == Some(&slot)
-        };
+    /// Writes the table as a journal. Each record keeps its number: it tells which of two shards
+    /// had an address last, and which of its addresses a client had last.
+    pub(super) fn write_image(&self, out: &mut Vec<u8>) {
         let worth = |record: &Record| match record.state {
             State::Bound | State::Quarantined => true,
-            // Affinity is worth keeping only where the address may be handed out again. What was
-            // never written has no number, and must not use up another's.
+            // Affinity is worth keeping only where the address may be handed out again, and where
+            // it was ever written.
             State::Free => record.pool != NO_SLOT && record.position != 0,
             State::Offered => false,
         };
-        // The address a client had last must come last, for it replaces the earlier ones.
-        let slots = || (0..).zip(&self.records).filter(|(_, record)| worth(record));
-        let earlier = slots().filter(|(slot, record)| !is_current(*slot, record));
-        let current = slots().filter(|(slot, record)| is_current(*slot, record));
-        let count = u64::try_from(slots().count()).unwrap_or(u64::MAX);
-        let first = last.saturating_sub(count) + 1;
-        for (sequence, (_, record)) in (first..).zip(earlier.chain(current)) {
-            journal::encode(out, record, sequence);
+        let numbered = (0_u32..).zip(&self.records).filter(|(_, record)| worth(record));
+        let mut order: Vec<_> = numbered.map(|(slot, record)| (record.position, slot)).collect();
+        order.sort_unstable();
+        out.reserve(order.len() * journal::RECORD_BYTES);
+        for (position, slot) in order {
+            journal::encode(out, &self.records[at(slot)], position);
         }
     }
 

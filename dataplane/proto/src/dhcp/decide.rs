@@ -15,31 +15,44 @@ use crate::{BootStage, DropReason, Event, LeaseChange};
 
 /// A lease is written to last a little longer than promised, so that repeats need no new record.
 const SLACK_SECONDS_MAX: u64 = 30;
+/// How often one message may lose the race for an address to another shard.
+const RACES_MAX: u32 = 8;
 
 impl Server {
     pub(super) fn decide(&mut self, request: &Request<'_>) -> Result<(), DropReason> {
         let mode = self.foreign.mode(request, self.now.instant, self.config.foreign_memory);
-        match (Judge { leases: &mut self.leases, mode }).judge(request)? {
-            Verdict::Answer(judged) => self.answer(request, judged),
-            Verdict::Nak { why, to } => {
-                self.refuse(request, why, to);
-                Ok(())
-            }
-            Verdict::Decline { ask, address } => self.decline(request, &ask, address),
-            Verdict::Release { address } => self.release(request, address),
-            Verdict::OtherServer(server) => {
-                self.other_server(request, server);
-                Err(DropReason::DhcpOtherServer)
+        for _ in 0..RACES_MAX {
+            match (Judge { leases: &mut self.leases, mode }).judge(request)? {
+                // Another shard may have taken the address since it was chosen: choose again.
+                Verdict::Answer(judged) => {
+                    if self.answer(request, judged) {
+                        return Ok(());
+                    }
+                }
+                Verdict::Nak { why, to } => {
+                    self.refuse(request, why, to);
+                    return Ok(());
+                }
+                Verdict::Decline { ask, address } => return self.decline(request, &ask, address),
+                Verdict::Release { address } => return self.release(request, address),
+                Verdict::OtherServer(server) => {
+                    self.other_server(request, server);
+                    return Err(DropReason::DhcpOtherServer);
+                }
             }
         }
+        Err(DropReason::DhcpNoAddress)
     }
 
-    fn answer(&mut self, request: &Request<'_>, judged: Judged<'_>) -> Result<(), DropReason> {
+    /// `false`: the address is another's by now.
+    fn answer(&mut self, request: &Request<'_>, judged: Judged<'_>) -> bool {
         let Judged { answer, effect, to, source_port, .. } = judged;
         match effect {
             Effect::Keep(ask) => {
                 let hold_until = self.now.wall.0 + self.config.offer_hold.as_secs();
-                self.leases.keep(&ask, answer.address, hold_until);
+                if self.leases.keep(&ask, answer.address, hold_until).is_err() {
+                    return false;
+                }
             }
             Effect::Bind(ask) => return self.grant(request, &ask, answer, to),
             Effect::Boot | Effect::None => {}
@@ -48,19 +61,23 @@ impl Server {
         if matches!(effect, Effect::Boot) {
             self.tell_boot(request, answer.boot);
         }
-        Ok(())
+        true
     }
 
+    /// `false`: the address is another's by now.
     fn grant(
         &mut self,
         request: &Request<'_>,
         ask: &Ask<'_>,
-        answer: Answer,
+        mut answer: Answer,
         to: Destination,
-    ) -> Result<(), DropReason> {
+    ) -> bool {
         let (address, lease_seconds) = (answer.address, answer.lease_seconds.unwrap_or(0));
         let until = self.written_until(request, address, lease_seconds);
-        let grant = self.leases.bind(ask, address, until).map_err(|_| DropReason::DhcpNoAddress)?;
+        let Ok(grant) = self.leases.bind(ask, address, until) else { return false };
+        // A lease that drains ends when it was to end: no more than that is promised.
+        let left = grant.lease.expires.saturating_sub(self.now.wall.0);
+        answer.lease_seconds = Some(lease_seconds.min(u32::try_from(left).unwrap_or(u32::MAX)));
         let mut payload = self.outbox.buffer();
         answer.write(request, &mut (), &mut payload);
         let reply = Reply { link: request.link.index, to, source_port: SERVER_PORT };
@@ -72,7 +89,7 @@ impl Server {
         let event = change.map(|it| lease_event(it, &grant.lease, request.hostname()));
         self.tell_boot(request, answer.boot);
         self.send_promise(grant.lease, reply, payload, event);
-        Ok(())
+        true
     }
 
     /// When the lease shall end on disk: as it stands if that covers what is promised now, else
