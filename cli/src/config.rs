@@ -45,6 +45,8 @@ pub(crate) struct Rack {
     pub(crate) http_port: u16,
     pub(crate) gateway_port: u16,
     pub(crate) router_advertisements: bool,
+    /// The last DHCP packets that each shard keeps for captures, in bytes; 0: none.
+    pub(crate) capture_bytes: usize,
 }
 
 impl Default for Config {
@@ -77,6 +79,7 @@ impl Default for Rack {
             http_port: 5248,
             gateway_port: 5249,
             router_advertisements: true,
+            capture_bytes: 4 << 20,
         }
     }
 }

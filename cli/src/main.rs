@@ -4,6 +4,7 @@ mod admin;
 mod client;
 mod config;
 mod demo;
+mod dhcp;
 mod image;
 mod lab;
 mod logs;
@@ -69,6 +70,9 @@ enum Command {
     /// Networks, ranges and reservations.
     #[command(subcommand)]
     Subnet(subnet::SubnetCommand),
+    /// What DHCP clients get and why, and the packets that they sent.
+    #[command(subcommand)]
+    Dhcp(dhcp::DhcpCommand),
     /// Builds and uploads boot and disk images.
     #[command(subcommand)]
     Image(image::ImageCommand),
@@ -155,6 +159,7 @@ async fn run(arguments: Arguments, config: &Config) -> anyhow::Result<()> {
         Command::Up(_) | Command::Region(_) | Command::Rack(_) => Ok(()),
         Command::Machine(command) => machine::run(&client()?, output, command).await,
         Command::Subnet(command) => subnet::run(&client()?, output, command).await,
+        Command::Dhcp(command) => dhcp::run(&client()?, output, command).await,
         Command::Image(command) => image::run(client, output, command).await,
         Command::Lab(LabCommand::Demo(args)) => demo::run(args, output).await,
         Command::Lab(LabCommand::Images(args)) => demo::images(&args, output).await,

@@ -195,6 +195,7 @@ fn rack_config(config: &Config) -> anyhow::Result<RackConfig> {
             http: rack.http_port,
             gateway: rack.gateway_port,
         },
+        capture_bytes: rack.capture_bytes,
     })
 }
 

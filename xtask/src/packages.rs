@@ -36,6 +36,7 @@ const PACKAGES: &[(&str, &[&str])] = &[
     ("ipmitool", &["/usr/bin/ipmitool"]),
     ("postgresql", &["/usr/lib/postgresql/15/bin/initdb", "/usr/lib/postgresql"]),
     ("isc-dhcp-client", &["/usr/sbin/dhclient", "/sbin/dhclient"]),
+    ("tcpdump", &["/usr/bin/tcpdump", "/usr/sbin/tcpdump"]),
     ("tftp-hpa", &["/usr/bin/tftp"]),
     ("atftp", &["/usr/bin/atftp"]),
     ("curl", &["/usr/bin/curl"]),

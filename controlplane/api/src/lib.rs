@@ -6,6 +6,7 @@
 mod access;
 mod agent;
 mod answer;
+mod ask;
 mod bmc_credential;
 mod dhcp;
 mod event;

@@ -8,6 +8,7 @@ mod network;
 mod object;
 mod payload;
 mod query;
+mod request;
 pub(crate) mod snapshot;
 mod subscription;
 

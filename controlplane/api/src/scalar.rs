@@ -59,6 +59,17 @@ impl ScalarType for At {
     }
 }
 
+impl At {
+    pub(crate) fn unix_ms(self) -> i64 {
+        self.0.timestamp_millis()
+    }
+
+    /// An instant outside the calendar shows as the start of 1970.
+    pub(crate) fn from_unix_us(at: u64) -> At {
+        UnixMicros(i64::try_from(at).unwrap_or_default()).into()
+    }
+}
+
 impl From<UnixMicros> for At {
     /// An instant outside the calendar shows as the start of 1970.
     fn from(at: UnixMicros) -> At {

@@ -4,6 +4,7 @@ use async_graphql::{MergedObject, MergedSubscription, SDLExportOptions, SchemaBu
 use ironherd_app::App;
 
 use crate::agent::{AgentMutation, AgentQuery};
+use crate::ask::{AskMutation, AskQuery};
 use crate::bmc_credential::BmcCredentialMutation;
 use crate::event::{EventQuery, EventSubscription};
 use crate::image::{ImageMutation, ImageQuery};
@@ -33,6 +34,7 @@ pub struct Query(
     SubnetQuery,
     ImageQuery,
     RackQuery,
+    AskQuery,
     EventQuery,
     OperationQuery,
     LifecycleQuery,
@@ -50,6 +52,7 @@ pub struct Mutation(
     BmcCredentialMutation,
     UserTokenMutation,
     RackMutation,
+    AskMutation,
     AgentMutation,
 );
 

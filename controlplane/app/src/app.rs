@@ -10,6 +10,8 @@ use ironherd_snapshot::Snapshot;
 use ironherd_store::{Db, StoreError, Tx, setting};
 use tokio::sync::{Notify, broadcast, watch};
 
+use crate::captures::Captures;
+use crate::desk::Desk;
 use crate::seal::{Keyring, SealBroken};
 use crate::work::{Halt, Work};
 use crate::{Actor, Answer, CommandError, snapshot};
@@ -40,6 +42,8 @@ pub(crate) struct Inner {
     pub(crate) snapshots: Mutex<VecDeque<Arc<Snapshot>>>,
     /// Bytes that have arrived of running uploads, by digest.
     pub(crate) uploads: Mutex<HashMap<String, u64>>,
+    pub(crate) desk: Desk,
+    pub(crate) captures: Captures,
 }
 
 impl std::fmt::Debug for Inner {
@@ -110,6 +114,8 @@ impl App {
             snapshot_generation: watch::Sender::new(0),
             snapshots: Mutex::default(),
             uploads: Mutex::default(),
+            desk: Desk::default(),
+            captures: Captures::default(),
         });
         let app = Self { inner };
         snapshot::publish(&app.inner).await.map_err(|halt| match halt {

@@ -8,7 +8,11 @@ mod actor;
 mod address;
 mod agent;
 mod app;
+mod ask;
+mod ask_input;
+mod captures;
 mod deploy;
+mod desk;
 mod enlist;
 mod error;
 mod feed;
@@ -35,6 +39,10 @@ mod worker;
 
 pub use actor::{Actor, AgentSession};
 pub use app::{App, Clock, OpenError};
+pub use ask::Explained;
+pub use ask_input::{DhcpCapture, DhcpExplain};
+pub use captures::Capture;
+pub use desk::{RackAnswer, RackInbox, RackRequest};
 pub use error::{CommandError, Fault};
 pub use feed::ChangeFeed;
 pub use hardware::{Disk, Firmware, Hardware, NicHardware, PciDevice, System};
@@ -55,6 +63,7 @@ pub use worker::effect_is_moot;
 /// What a command gives.
 pub type Answer<T> = Result<T, CommandError>;
 
+pub use ironherd_snapshot::ask::CAPTURE_BYTES_MAX;
 pub use ironherd_store::{
     Effect, EffectKind, Event, Image, Lease, Machine, MachineFilter, Operation, OperationStep,
     Rack, Range, Reservation, StoreError, Subnet, Token, TokenKind,

@@ -131,7 +131,7 @@ fn part(headers: &HeaderMap, etag: &str, len: u64) -> Part {
     range.filter(|_| same).map_or(Part::Whole, |range| range::parse(range, len))
 }
 
-async fn actor(region: &Region, headers: &HeaderMap) -> Result<Actor, Response> {
+pub(crate) async fn actor(region: &Region, headers: &HeaderMap) -> Result<Actor, Response> {
     if let Bearer::Token(token) = bearer::from_headers(headers) {
         let known = region.authenticate(token).await.map_err(|id| fault(&id))?;
         if let Some(actor) = known {
@@ -141,7 +141,7 @@ async fn actor(region: &Region, headers: &HeaderMap) -> Result<Actor, Response> 
     Err(refusal(CommandError::Unauthenticated))
 }
 
-fn refusal(error: CommandError) -> Response {
+pub(crate) fn refusal(error: CommandError) -> Response {
     match error {
         CommandError::Unauthenticated => {
             answer(StatusCode::UNAUTHORIZED, "UNAUTHENTICATED", "This needs a valid token.")
@@ -172,6 +172,6 @@ fn fault(id: &uuid::Uuid) -> Response {
     answer(StatusCode::INTERNAL_SERVER_ERROR, "INTERNAL", &message)
 }
 
-fn answer(status: StatusCode, code: &str, message: &str) -> Response {
+pub(crate) fn answer(status: StatusCode, code: &str, message: &str) -> Response {
     (status, Json(json!({ "code": code, "message": message }))).into_response()
 }

@@ -3,6 +3,7 @@
 mod access_log;
 mod assets;
 mod bearer;
+mod captures;
 mod config;
 mod graphql;
 mod health;

@@ -6,12 +6,12 @@ use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::routing::{any, get, post, put};
 use ironherd_api::Schema;
-use ironherd_app::{Actor, App, CommandError};
+use ironherd_app::{Actor, App, CAPTURE_BYTES_MAX, CommandError};
 use tokio::sync::watch;
 use uuid::Uuid;
 
 use crate::metrics::Metrics;
-use crate::{access_log, assets, graphql, health, images, metrics, setup, websocket};
+use crate::{access_log, assets, captures, graphql, health, images, metrics, setup, websocket};
 
 /// What every request needs. Cheap to clone.
 #[derive(Clone)]
@@ -57,6 +57,9 @@ pub fn router(app: App, shutdown: watch::Receiver<bool>) -> Router {
     let unlimited = Router::new()
         .route("/images/{sha256}", put(images::upload).get(images::download))
         .layer(DefaultBodyLimit::disable());
+    let captures = Router::new()
+        .route("/captures/{id}", put(captures::upload).get(captures::download))
+        .layer(DefaultBodyLimit::max(CAPTURE_BYTES_MAX));
     let log = axum::middleware::from_fn_with_state(region.clone(), access_log::layer);
-    limited.merge(unlimited).layer(log).with_state(region)
+    limited.merge(unlimited).merge(captures).layer(log).with_state(region)
 }

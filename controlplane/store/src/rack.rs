@@ -91,6 +91,15 @@ pub async fn by_token(tx: &mut Tx, token: TokenId) -> Result<Option<Rack>, Store
     row.as_ref().map(read).transpose()
 }
 
+/// Every rack that registered with this token: racks may share one.
+///
+/// # Errors
+/// See [`by_token`].
+pub async fn ids_of_token(tx: &mut Tx, token: TokenId) -> Result<Vec<RackId>, StoreError> {
+    const FIND: &str = "SELECT id FROM rack WHERE token_id = $1 ORDER BY id LIMIT 1000";
+    tx.all(FIND, binds![token]).await?.iter().map(|row| row.parsed("id")).collect()
+}
+
 /// # Errors
 /// [`StoreError::Sql`], [`StoreError::Corrupt`].
 pub async fn by_name(tx: &mut Tx, name: &str) -> Result<Option<Rack>, StoreError> {

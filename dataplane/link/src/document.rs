@@ -15,6 +15,8 @@ pub const RACK_REGISTER: &str = include_str!("documents/rack_register.graphql");
 pub const RACK_SNAPSHOT: &str = include_str!("documents/rack_snapshot.graphql");
 pub const RACK_DELTAS: &str = include_str!("documents/rack_deltas.graphql");
 pub const RACK_REPORT: &str = include_str!("documents/rack_report.graphql");
+pub const RACK_REQUESTS: &str = include_str!("documents/rack_requests.graphql");
+pub const RACK_ANSWER: &str = include_str!("documents/rack_answer.graphql");
 
 /// A field of the region's answer that does not read as what it is meant to be.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

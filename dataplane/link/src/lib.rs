@@ -8,6 +8,7 @@ mod delta;
 mod document;
 mod fetch;
 mod report;
+mod request;
 mod secret;
 mod session;
 mod store;
@@ -16,10 +17,11 @@ mod websocket;
 
 pub use delta::{Delta, apply};
 pub use document::{
-    DecodeError, RACK_DELTAS, RACK_REGISTER, RACK_REPORT, RACK_SNAPSHOT, decode_delta,
-    decode_snapshot,
+    DecodeError, RACK_ANSWER, RACK_DELTAS, RACK_REGISTER, RACK_REPORT, RACK_REQUESTS,
+    RACK_SNAPSHOT, decode_delta, decode_snapshot,
 };
 pub use report::{BootReport, LeaseReport, LeaseState, Report, Stage};
+pub use request::{Reply, Request};
 pub use secret::Secret;
 pub use store::{Partial, Store, StoreFuture};
 pub use transport::LinkError;
@@ -59,6 +61,8 @@ pub struct Ends {
     /// Where machines reach this rack, for people to read. A change is told at once.
     pub addresses: watch::Receiver<Vec<String>>,
     pub store: Arc<dyn Store>,
+    /// What people ask this rack.
+    pub requests: mpsc::Sender<Request>,
 }
 
 /// Serves until dropped. Every await may be dropped: files are renamed when whole, and what was
@@ -75,6 +79,7 @@ pub async fn run(config: LinkConfig, ends: Ends) -> Result<(), LinkError> {
     let session = session.run(&ends.snapshots, ends.base, wanted);
     let fetch = fetch::run(&config, &region, &*ends.store, wanted_files, arrived);
     let report = report::run(&config, &region, ends.reports, generations);
-    tokio::join!(session, fetch, report);
+    let request = request::run(&config, &region, ends.requests);
+    tokio::join!(session, fetch, report, request);
     Ok(())
 }

@@ -95,6 +95,19 @@ impl Region {
         Ok(self.client.get(url).bearer_auth(self.token.reveal()))
     }
 
+    /// Sends a file up to `path`, which is absolute.
+    pub(crate) async fn put(&self, path: &str, bytes: Vec<u8>) -> Result<(), LinkError> {
+        let url = self.base.join(path).map_err(|_| LinkError::Url(path.to_owned()))?;
+        let request = self.client.put(url).bearer_auth(self.token.reveal()).body(bytes);
+        match request.send().await?.status() {
+            status if status.is_success() => Ok(()),
+            status @ (StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN) => {
+                Err(LinkError::Unauthenticated(status))
+            }
+            status => Err(LinkError::Status(status)),
+        }
+    }
+
     /// Runs one query or mutation.
     pub(crate) async fn execute<D: DeserializeOwned>(
         &self,

@@ -8,6 +8,7 @@ pub mod boot;
 pub mod dhcp;
 pub mod http;
 pub mod script;
+pub mod tape;
 pub mod tftp;
 pub mod token;
 

@@ -19,11 +19,19 @@ impl Clock {
 
     pub(crate) fn now(&self) -> Now {
         let elapsed = self.origin.elapsed();
-        // Never zero, which a fresh timer may mean "never" by.
-        let instant = Instant::default() + elapsed + Duration::from_secs(1);
+        let instant = Instant::default() + elapsed + HEAD_START;
         Now { instant, wall: UnixSeconds((self.wall_at_origin + elapsed).as_secs()) }
     }
+
+    /// The wall-clock time of an instant of this clock, since 1970.
+    pub(crate) fn wall_at(&self, instant: Instant) -> Duration {
+        let elapsed = Duration::from_nanos(instant.as_nanos()).saturating_sub(HEAD_START);
+        self.wall_at_origin + elapsed
+    }
 }
+
+/// No instant is zero, which a fresh timer may mean "never" by.
+const HEAD_START: Duration = Duration::from_secs(1);
 
 /// Wall-clock time since 1970; zero before.
 pub(crate) fn since_epoch() -> Duration {
@@ -44,6 +52,8 @@ mod tests {
             let since = now.wall.0 - start.as_secs();
             assert!((100..160).contains(&since), "{since}");
             assert_eq!(now.instant.as_nanos() / 1_000_000_000, since + 1);
+            let clock = Clock { origin, wall_at_origin: start };
+            assert_eq!(clock.wall_at(now.instant).as_secs(), now.wall.0);
         }
     }
 }

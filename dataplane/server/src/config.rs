@@ -18,6 +18,8 @@ pub struct RackConfig {
     pub interfaces: Vec<String>,
     pub services: Services,
     pub ports: Ports,
+    /// The last DHCP packets that each shard keeps for captures, in bytes. 0: none.
+    pub capture_bytes: usize,
 }
 
 /// What the rack serves.
@@ -57,6 +59,7 @@ impl Default for RackConfig {
             interfaces: Vec::new(),
             services: Services::default(),
             ports: Ports::default(),
+            capture_bytes: 4 << 20,
         }
     }
 }

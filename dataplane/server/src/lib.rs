@@ -4,6 +4,7 @@
 //! carry DHCP, TFTP and HTTP; a tokio runtime beside them carries all that may wait.
 
 mod advertise;
+mod ask;
 mod cache;
 mod clock;
 mod cold;

@@ -18,6 +18,7 @@ use tokio::net::TcpListener;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinSet;
 
+use crate::ask::{Asker, Door};
 use crate::cache::{Cache, Catalog};
 use crate::clock::since_epoch;
 use crate::cold::{ColdFiles, UringFiles};
@@ -85,6 +86,8 @@ impl RackHandle {
 
 /// Reports that wait for the link. A storm of ten thousand machines fits.
 const REPORTS_MAX: usize = 65_536;
+/// Questions of the region that no task has taken up yet.
+const ASKS_MAX: usize = 8;
 const PORT_PATIENCE: Duration = Duration::from_secs(3);
 const PORT_RETRY: Duration = Duration::from_millis(50);
 const ONE_SHARD: Share = Share { index: 0, count: 1 };
@@ -123,7 +126,8 @@ impl Rack {
         set(&shared.metrics.snapshot_generation, generation);
         let journal = JournalFile::open(&layout.journal)?;
         let stop = Arc::new(AtomicBool::new(false));
-        let parts = ShardParts { sockets, journal, shared: shared.clone(), inbox };
+        let tape_bytes = config.capture_bytes;
+        let parts = ShardParts { sockets, journal, shared: shared.clone(), inbox, tape_bytes };
         let (waker, shard_ended) = start_shard(parts, Arc::clone(&stop)).await?;
         let cold: Arc<dyn ColdFiles> = Arc::new(UringFiles::start().map_err(RackError::Thread)?);
         let handle =
@@ -189,6 +193,13 @@ impl Rack {
                 served.map_err(|it| RackError::port("gateway", 0, it))
             });
         }
+        let door = Door { commands: beside.commands.clone(), waker: self.waker.clone() };
+        let asker = Asker::new(Arc::clone(&shared.view), vec![door]);
+        let (ask, asked) = mpsc::channel(ASKS_MAX);
+        self.tasks.spawn(async move {
+            asker.run(asked).await;
+            std::future::pending().await // Without a region nobody asks.
+        });
         let compactor = keeper::compact(
             layout.journal.clone(),
             Arc::clone(&cold),
@@ -212,7 +223,8 @@ impl Rack {
         let (base, reports) = (beside.snapshot, beside.from_shard);
         match link {
             Some(link) => {
-                let ends = Ends { base, snapshots, reports, store, addresses: addresses_of_link };
+                let addresses = addresses_of_link;
+                let ends = Ends { base, snapshots, reports, store, addresses, requests: ask };
                 self.tasks.spawn(async move { Ok(ironherd_link::run(link, ends).await?) });
             }
             None => {

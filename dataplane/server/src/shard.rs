@@ -21,16 +21,18 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use ironherd_link::Report;
 use ironherd_proto::dhcp::ServerPort;
+use ironherd_proto::tape::Tape;
 use ironherd_proto::{DropReason, Event, Instant, Now};
 use ironherd_snapshot::Mac;
 use ironherd_uring::{Buffer, Datagram, Done, Ring, RingError, SocketId};
 use tokio::sync::mpsc;
 
+use crate::ask::{Ask, AskKind, Kept, fits};
 use crate::clock::Clock;
 use crate::holders::Holders;
 use crate::metrics::{Metrics, add};
 use crate::view::{Shelf, UrlPorts, View};
-use dhcp::DhcpService;
+use dhcp::{DhcpService, Sending};
 use http::HttpService;
 use journal::Journal;
 use reports::Reporter;
@@ -52,6 +54,8 @@ pub(crate) struct Shared {
 pub(crate) enum Command {
     /// The compacted journal is on disk, open for writing.
     Compacted(Result<std::fs::File, CompactError>),
+    /// Someone wants to know what only this shard knows.
+    Ask(Ask),
 }
 
 /// Why there is no compacted journal.
@@ -68,6 +72,8 @@ pub(crate) struct ShardParts {
     pub(crate) journal: JournalFile,
     pub(crate) shared: Shared,
     pub(crate) inbox: Receiver<Command>,
+    /// Bytes of DHCP packets to keep.
+    pub(crate) tape_bytes: usize,
 }
 
 #[derive(Debug)]
@@ -90,6 +96,7 @@ struct Core {
     http: Option<HttpService>,
     journal: Journal,
     reporter: Reporter,
+    tape: Tape,
     tick: Instant, // When the slow chores are due.
     out: Vec<u8>,
 }
@@ -100,7 +107,7 @@ const TICK: Duration = Duration::from_secs(1);
 impl Shard {
     /// Puts a shard together. Call it on the thread that will run it: the ring belongs to that.
     pub(crate) fn new(mut ring: Ring, parts: ShardParts) -> Result<Self, RingError> {
-        let ShardParts { sockets, journal, shared, inbox } = parts;
+        let ShardParts { sockets, journal, shared, inbox, tape_bytes } = parts;
         let clock = Clock::new();
         let JournalFile { file, bytes, table } = journal;
         let placed = sockets.place(&mut ring)?;
@@ -113,6 +120,7 @@ impl Shard {
             http: placed.http.then(HttpService::default),
             journal: Journal::new(bytes),
             reporter: Reporter::new(shared.reports.clone(), Arc::clone(&shared.metrics)),
+            tape: Tape::new(tape_bytes),
             tick: clock.now().instant,
             out: Vec::with_capacity(64 << 10),
             shared,
@@ -132,11 +140,16 @@ impl Shard {
                 self.core.on_done(&mut self.ring, done, now)?;
             }
             self.core.handle_timeouts(&mut self.ring, now)?;
-            while let Ok(Command::Compacted(outcome)) = self.inbox.try_recv() {
-                self.core.on_compacted(&mut self.ring, outcome, now);
+            while let Ok(command) = self.inbox.try_recv() {
+                match command {
+                    Command::Compacted(outcome) => {
+                        self.core.on_compacted(&mut self.ring, outcome, now);
+                    }
+                    Command::Ask(ask) => self.core.on_ask(ask, self.clock),
+                }
             }
             self.core.commit(&mut self.ring, now)?;
-            self.core.send_all(&mut self.ring);
+            self.core.send_all(&mut self.ring, now);
             self.core.report_all(now);
         }
         Ok(())
@@ -217,7 +230,19 @@ impl Core {
             return Ok(());
         };
         add(&self.shared.metrics.dhcp_requests, 1);
-        dhcp.on_datagram(&self.view.index, port, &served.link, datagram, now)
+        let outcome = dhcp.on_datagram(&self.view.index, port, &served.link, datagram, now);
+        self.tape.record(&dhcp::received(port, datagram, outcome, now));
+        outcome
+    }
+
+    /// Answers from what this shard alone has.
+    fn on_ask(&self, ask: Ask, clock: Clock) {
+        match ask.kind {
+            AskKind::Packets { question, reply } => {
+                let tape = self.tape.only(usize::MAX, |it| fits(&question, clock, it));
+                let _ = reply.send(Kept { tape, clock }); // Whoever asked may have given up.
+            }
+        }
     }
 
     fn on_tftp_request(&mut self, datagram: &Datagram<'_>, now: Now) -> Result<(), DropReason> {
@@ -269,10 +294,11 @@ impl Core {
     }
 
     /// Sends what is ready, as far as there are free slots: a completed send wakes us for more.
-    fn send_all(&mut self, ring: &mut Ring) {
+    fn send_all(&mut self, ring: &mut Ring, now: Now) {
         let metrics = &self.shared.metrics;
         if let Some(dhcp) = &mut self.dhcp {
-            dhcp.send_all(ring, &self.view, &mut self.out, metrics);
+            let mut sending = Sending { view: &self.view, tape: &mut self.tape, metrics, now };
+            dhcp.send_all(ring, &mut sending, &mut self.out);
         }
         if let Some(tftp) = &mut self.tftp {
             tftp.send_all(ring, &mut self.out, metrics);

@@ -6,6 +6,8 @@
 //!
 //! The serde form is the disk form. The GraphQL form has its own types in `link` and `api`.
 
+pub mod ask;
+
 mod class_set;
 mod dhcp;
 mod hex_bytes;

@@ -1,14 +1,16 @@
 //! Whole Ethernet frames with IPv4 and UDP, for clients that cannot answer ARP yet.
 
-use std::net::SocketAddrV4;
+use std::net::{SocketAddrV4, SocketAddrV6};
 
 pub const ETHERNET_BYTES: usize = 14;
 pub const IPV4_BYTES: usize = 20;
+pub const IPV6_BYTES: usize = 40;
 pub const UDP_BYTES: usize = 8;
 /// What stands before the payload.
 pub const HEADER_BYTES: usize = ETHERNET_BYTES + IPV4_BYTES + UDP_BYTES;
 
 const ETHERTYPE_IPV4: [u8; 2] = [0x08, 0x00];
+const ETHERTYPE_IPV6: [u8; 2] = [0x86, 0xdd];
 const PROTOCOL_UDP: u8 = 17;
 const TTL: u8 = 64;
 const CLASS_CS6: u8 = 0xc0; // Network control: what keeps machines booting goes first.
@@ -58,6 +60,45 @@ pub fn udp_ipv4(out: &mut Vec<u8>, frame: &UdpFrame<'_>) -> bool {
     out.extend_from_slice(&ip);
     out.extend_from_slice(&udp);
     out.extend_from_slice(frame.payload);
+    true
+}
+
+/// Appends the same over IPv6: `macs` and `peers` are who sends and who shall receive. `false`: no
+/// packet without a jumbo header is that long.
+pub fn udp_ipv6(
+    out: &mut Vec<u8>,
+    macs: ([u8; 6], [u8; 6]),
+    peers: (SocketAddrV6, SocketAddrV6),
+    payload: &[u8],
+) -> bool {
+    let Ok(udp_len) = u16::try_from(UDP_BYTES + payload.len()) else { return false };
+    let (source, destination) = peers;
+    let mut ip = [0; IPV6_BYTES];
+    ip[0] = 0x6c; // Version 6, class CS6.
+    ip[4..6].copy_from_slice(&udp_len.to_be_bytes());
+    ip[6] = PROTOCOL_UDP;
+    ip[7] = TTL;
+    ip[8..24].copy_from_slice(&source.ip().octets());
+    ip[24..40].copy_from_slice(&destination.ip().octets());
+
+    let mut udp = [0; UDP_BYTES];
+    udp[0..2].copy_from_slice(&source.port().to_be_bytes());
+    udp[2..4].copy_from_slice(&destination.port().to_be_bytes());
+    udp[4..6].copy_from_slice(&udp_len.to_be_bytes());
+    let pseudo = Checksum::new().add(&ip[8..40]).add(&[0, PROTOCOL_UDP]).add(&udp[4..6]);
+    let checksum = match pseudo.add(&udp).add(payload).finish() {
+        0 => 0xffff, // A checksum is a must here (RFC 8200 §8.1), and zero would mean none.
+        sum => sum,
+    };
+    udp[6..8].copy_from_slice(&checksum.to_be_bytes());
+
+    let (source_mac, destination_mac) = macs;
+    out.extend_from_slice(&destination_mac);
+    out.extend_from_slice(&source_mac);
+    out.extend_from_slice(&ETHERTYPE_IPV6);
+    out.extend_from_slice(&ip);
+    out.extend_from_slice(&udp);
+    out.extend_from_slice(payload);
     true
 }
 
@@ -117,6 +158,20 @@ mod tests {
             let (ip, udp) = (&out[14..34], &out[34..]);
             assert_eq!(Checksum::new().add(ip).finish(), 0);
             let pseudo = Checksum::new().add(&ip[12..20]).add(&[0, 17]).add(&udp[4..6]);
+            assert_eq!(pseudo.add(udp).finish(), 0, "{} bytes", payload.len());
+        }
+    }
+
+    #[test]
+    fn the_checksum_holds_over_ipv6() {
+        let peer = |text: &str| text.parse().unwrap();
+        let peers = (peer("[fe80::1]:547"), peer("[fe80::2]:546"));
+        for payload in [&b""[..], b"a", b"ab", &[0xff; 1231]] {
+            let mut out = Vec::new();
+            assert!(udp_ipv6(&mut out, ([2; 6], [4; 6]), peers, payload));
+            assert_eq!(out.len(), ETHERNET_BYTES + IPV6_BYTES + UDP_BYTES + payload.len());
+            let (ip, udp) = (&out[14..54], &out[54..]);
+            let pseudo = Checksum::new().add(&ip[8..40]).add(&[0, 17]).add(&udp[4..6]);
             assert_eq!(pseudo.add(udp).finish(), 0, "{} bytes", payload.len());
         }
     }

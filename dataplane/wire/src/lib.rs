@@ -9,4 +9,5 @@ pub mod frame;
 pub mod http;
 pub mod icmpv6;
 pub mod name;
+pub mod pcap;
 pub mod tftp;

@@ -4,7 +4,8 @@ use async_graphql::{Context, Object, Result};
 
 use super::Rack;
 use super::input::{RackRegisterInput, RackReportInput};
-use super::payload::{RackPayload, RackReportPayload};
+use super::payload::{RackAnswerPayload, RackPayload, RackReportPayload};
+use super::request::RackAnswerInput;
 use crate::answer::app;
 use crate::scalar::Long;
 use crate::{access, answer};
@@ -34,5 +35,17 @@ impl RackMutation {
         let actor = access::rack(ctx)?;
         let answer = async { app(ctx).rack_report(actor, input.parse()?).await };
         answer::mutation(answer.await, |it| RackReportPayload::done(Long::from(it)))
+    }
+
+    /// Takes a rack's answer to one of its `rackRequests`. Each is answered once.
+    async fn rack_answer(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The answer.")] input: RackAnswerInput,
+    ) -> Result<RackAnswerPayload> {
+        let actor = access::rack(ctx)?;
+        let id = input.id.clone();
+        let taken = app(ctx).rack_answer(actor, input.into()).await;
+        answer::mutation(taken, |()| RackAnswerPayload::done(id))
     }
 }

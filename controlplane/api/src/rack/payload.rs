@@ -1,5 +1,7 @@
 //! What the rack mutations answer.
 
+use async_graphql::ID;
+
 use super::Rack;
 use crate::scalar::Long;
 use crate::user_error::payload;
@@ -24,5 +26,18 @@ payload! { "rackReport" => RackReportPayload {
         ReportTooLarge,
         /// A number is negative.
         Invalid,
+    }
+}
+payload! { "rackAnswer" => RackAnswerPayload {
+        /// The question that was answered.
+        id: ID,
+    }
+    RackAnswerUserError RackAnswerErrorCode {
+        /// Nobody waits for this answer, or no longer.
+        RequestUnknown,
+        /// It is neither an answer nor a refusal.
+        AnswerInvalid,
+        /// It is longer than answers may be.
+        AnswerTooLarge,
     }
 }

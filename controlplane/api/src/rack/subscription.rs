@@ -8,9 +8,10 @@ use ironherd_app::App;
 use ironherd_snapshot::Snapshot;
 use tokio::sync::watch;
 
+use super::request::RackRequest;
 use super::snapshot::RackDelta;
 use crate::access;
-use crate::answer::app;
+use crate::answer::{self, app};
 use crate::scalar::Long;
 
 #[derive(Debug, Default)]
@@ -34,6 +35,21 @@ impl RackSubscription {
         let feed = Feed { app, changes, known, greeted: false };
         Ok(futures_util::stream::unfold(feed, |mut feed| async {
             feed.next().await.map(|delta| (delta, feed))
+        }))
+    }
+
+    /// What people ask this rack, as it comes; each is to be answered with `rackAnswer`. Needs
+    /// the token that the rack registered with. The first list always comes, and is mostly empty.
+    async fn rack_requests(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The name that the rack registered under.")] rack_name: String,
+    ) -> Result<impl Stream<Item = Vec<RackRequest>> + use<>> {
+        let actor = access::rack(ctx)?;
+        let inbox = answer::query(app(ctx).rack_requests(actor, &rack_name).await)?;
+        Ok(futures_util::stream::unfold(inbox, |mut inbox| async {
+            let requests = inbox.next().await?;
+            Some((requests.into_iter().map(Into::into).collect(), inbox))
         }))
     }
 }

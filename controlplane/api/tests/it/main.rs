@@ -1,5 +1,6 @@
 //! The API from outside: a document goes in, JSON comes out.
 
+mod asks;
 mod codes;
 mod documents;
 mod errors;

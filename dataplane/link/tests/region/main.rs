@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "in a test a failure is the message")]
 
+mod request;
 mod store;
 mod world;
 

@@ -8,10 +8,10 @@ use axum::extract::{Path, State};
 use axum::http::header::{AUTHORIZATION, CONTENT_RANGE, RANGE};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post};
+use axum::routing::{get, post, put};
 use axum::{Json, Router};
 use futures_util::stream::{self, StreamExt};
-use ironherd_link::{Ends, LinkConfig, Report, Secret, run};
+use ironherd_link::{Ends, LinkConfig, Report, Request, Secret, run};
 use ironherd_snapshot::Snapshot;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
@@ -36,6 +36,9 @@ pub(crate) struct Script {
     pub(crate) cuts: Vec<usize>,
     /// So many reports are answered with 500.
     pub(crate) report_failures: usize,
+    /// Lists of questions for the first subscription to them, the second, …; all but the last are
+    /// then cut.
+    pub(crate) requests: Vec<Vec<Value>>,
 }
 
 /// What the region heard.
@@ -48,6 +51,8 @@ pub(crate) struct Log {
     pub(crate) bearers: Vec<String>,
     pub(crate) report_failures: usize,
     reports: Vec<Value>,
+    pub(crate) answers: Vec<Value>,
+    pub(crate) files: Vec<(String, Vec<u8>)>,
 }
 
 impl Log {
@@ -72,6 +77,7 @@ pub(crate) struct World {
     pub(crate) reports: mpsc::Sender<Report>,
     pub(crate) addresses: watch::Sender<Vec<String>>,
     pub(crate) store: Arc<FolderStore>,
+    pub(crate) requests: mpsc::Receiver<Request>,
 }
 
 impl World {
@@ -126,8 +132,15 @@ impl World {
         };
         let kept: Arc<FolderStore> = Arc::clone(&store);
         let (addresses, told) = watch::channel(vec!["10.77.0.1".to_owned()]);
-        let ends =
-            Ends { base, snapshots: publish, reports: for_link, store: kept, addresses: told };
+        let (asks, requests) = mpsc::channel(4);
+        let ends = Ends {
+            base,
+            snapshots: publish,
+            reports: for_link,
+            store: kept,
+            addresses: told,
+            requests: asks,
+        };
         tokio::spawn(run(config, ends));
         let mut script = script;
         if script.snapshot.is_null() {
@@ -135,7 +148,7 @@ impl World {
         }
         let log = Log { report_failures: script.report_failures, ..Log::default() };
         let region = Region(Arc::new(Mutex::new((script, log))));
-        Self { region, address, snapshots, reports, store, addresses }
+        Self { region, address, snapshots, reports, store, addresses, requests }
     }
 
     fn serve(&self, listener: TcpListener) {
@@ -143,6 +156,7 @@ impl World {
             .route("/graphql", post(execute))
             .route("/graphql/ws", get(subscribe))
             .route("/images/{sha256}", get(download))
+            .route("/captures/{id}", put(keep_file))
             .with_state(self.region.clone());
         tokio::spawn(async { axum::serve(listener, router).await });
     }
@@ -185,6 +199,19 @@ impl World {
         timeout(PATIENCE, kept).await.expect("the file arrives in time");
     }
 
+    /// Waits until a question was answered like this; the answer.
+    pub(crate) async fn until_answered(&self, fits: impl Fn(&Value) -> bool) -> Value {
+        let answered = async {
+            loop {
+                if let Some(answer) = self.log().answers.into_iter().find(&fits) {
+                    return answer;
+                }
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        };
+        timeout(PATIENCE, answered).await.expect("the rack answers in time")
+    }
+
     /// Waits until so many entries were acknowledged; the batches that brought them.
     pub(crate) async fn until_reported(&self, entries: usize) -> Vec<Value> {
         let len = |batch: &Value, list: &str| batch[list].as_array().map_or(0, Vec::len);
@@ -219,6 +246,9 @@ async fn execute(
         json!({ "rackRegister": { "rack": { "id": "UmFjazox" }, "userErrors": [] } })
     } else if query.contains("query RackSnapshot") {
         json!({ "rackSnapshot": script.snapshot })
+    } else if query.contains("mutation RackAnswer") {
+        log.answers.push(input);
+        json!({ "rackAnswer": { "userErrors": [] } })
     } else if 0 < log.report_failures {
         log.report_failures -= 1;
         return StatusCode::INTERNAL_SERVER_ERROR.into_response();
@@ -245,15 +275,22 @@ async fn converse(region: Region, mut socket: WebSocket) -> Option<()> {
     assert_eq!(hear(&mut socket).await?["type"], "pong");
     let subscribe = hear(&mut socket).await?;
     assert_eq!(subscribe["type"], "subscribe");
-    let (items, is_last) = {
+    let asked = subscribe["payload"]["query"].as_str()?.contains("rackRequests");
+    let (field, items, is_last) = if asked {
+        assert_eq!(subscribe["payload"]["variables"], json!({ "rackName": "rack-1" }));
+        let mut state = region.lock();
+        let lists = &mut state.0.requests;
+        let list = if lists.is_empty() { vec![] } else { lists.remove(0) };
+        ("rackRequests", vec![json!([]), Value::Array(list)], lists.is_empty())
+    } else {
         let mut state = region.lock();
         let (script, log) = &mut *state;
         log.after.push(subscribe["payload"]["variables"]["after"].clone());
         let items = if script.deltas.is_empty() { vec![] } else { script.deltas.remove(0) };
-        (items, script.deltas.is_empty())
+        ("rackDeltas", items, script.deltas.is_empty())
     };
     for item in items {
-        let payload = json!({ "data": { "rackDeltas": item } });
+        let payload = json!({ "data": { field: item } });
         let next = json!({ "id": subscribe["id"], "type": "next", "payload": payload });
         say(&mut socket, &next).await?;
     }
@@ -314,6 +351,17 @@ async fn download(
     };
     let parts = stream::once(std::future::ready(Ok(part))).chain(stream::once(cut));
     (status, headers, Body::from_stream(parts)).into_response()
+}
+
+async fn keep_file(
+    State(region): State<Region>,
+    Path(id): Path<String>,
+    headers: HeaderMap,
+    bytes: Bytes,
+) -> StatusCode {
+    assert_eq!(headers[AUTHORIZATION], format!("Bearer {TOKEN}"));
+    region.lock().1.files.push((id, bytes.to_vec()));
+    StatusCode::NO_CONTENT
 }
 
 pub(crate) fn digest(bytes: &[u8]) -> String {

@@ -2,6 +2,7 @@ use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
 
 use ironherd_leases::{Position, Table};
 use ironherd_proto::dhcp::{Config, Destination, Reply, Server, ServerPort};
+use ironherd_proto::tape::{Packet, Tape};
 use ironherd_proto::{DropReason, Event, Instant, Link, Now};
 use ironherd_snapshot::{Index, Mac};
 use ironherd_uring::{Datagram, Outgoing, Ring, Source, Target};
@@ -47,18 +48,22 @@ impl DhcpService {
     pub(super) fn send_all(
         &mut self,
         ring: &mut Ring,
-        view: &View,
+        sending: &mut Sending<'_>,
         out: &mut Vec<u8>,
-        metrics: &Metrics,
     ) {
         while ring.can_send(REPLY_BYTES_MAX) {
             out.clear();
             let Some(reply) = self.server.poll_reply(out) else { return };
-            let sent = match view.by_interface(reply.link) {
-                Some(served) => self.send(ring, served, reply, out),
-                None => false, // The interface has gone since it was asked.
-            };
-            add(if sent { &metrics.dhcp_replies } else { &metrics.sends_refused }, 1);
+            let metrics = sending.metrics;
+            // The interface may have gone since it was asked.
+            let served = sending.view.by_interface(reply.link);
+            match served.filter(|served| self.send(ring, served, reply, out)) {
+                Some(served) => {
+                    add(&metrics.dhcp_replies, 1);
+                    sending.tape.record(&sent(&reply, &served.link, out, sending.now));
+                }
+                None => add(&metrics.sends_refused, 1),
+            }
         }
     }
 
@@ -141,4 +146,61 @@ impl DhcpService {
     }
 }
 
+/// What sending needs beside the ring.
+pub(super) struct Sending<'a> {
+    pub(super) view: &'a View,
+    pub(super) tape: &'a mut Tape,
+    pub(super) metrics: &'a Metrics,
+    pub(super) now: Now,
+}
+
+/// A datagram that came in, for the tape.
+pub(super) fn received<'a>(
+    port: ServerPort,
+    datagram: &Datagram<'a>,
+    outcome: Result<(), DropReason>,
+    now: Now,
+) -> Packet<'a> {
+    let port = match port {
+        ServerPort::Dhcp67 => SERVER_PORT,
+        ServerPort::Proxy4011 => PROXY_PORT,
+    };
+    Packet {
+        at: now.instant,
+        interface: datagram.interface,
+        sent: false,
+        mac: client_card(datagram.payload),
+        from: datagram.source,
+        to: SocketAddr::new(datagram.destination, port),
+        dropped: outcome.err(),
+        payload: datagram.payload,
+    }
+}
+
+/// A reply that went out, for the tape.
+fn sent<'a>(reply: &Reply, link: &Link, payload: &'a [u8], now: Now) -> Packet<'a> {
+    let to = match reply.to {
+        Destination::Unicast(to) => to,
+        Destination::Broadcast { port } => SocketAddrV4::new(Ipv4Addr::BROADCAST, port),
+        Destination::Frame { address, port, .. } => SocketAddrV4::new(address, port),
+    };
+    Packet {
+        at: now.instant,
+        interface: reply.link,
+        sent: true,
+        mac: client_card(payload),
+        from: SocketAddr::V4(SocketAddrV4::new(link.address, reply.source_port)),
+        to: SocketAddr::V4(to),
+        dropped: None,
+        payload,
+    }
+}
+
+/// The client's card as the message itself says it, even where the rest cannot be read.
+fn client_card(payload: &[u8]) -> Mac {
+    payload.get(CHADDR..CHADDR + 6).and_then(|it| it.try_into().ok()).map(Mac).unwrap_or_default()
+}
+
+const CHADDR: usize = 28;
+const SERVER_PORT: u16 = 67;
 const PROXY_PORT: u16 = 4011;
