@@ -10,7 +10,7 @@ use serde::de::DeserializeOwned;
 
 use crate::ask_input::{self, DhcpCapture, DhcpExplain};
 use crate::captures::Capture;
-use crate::desk::{deaf, refused};
+use crate::desk::{Said, deaf, refused};
 use crate::{Actor, Answer, App, CommandError};
 
 /// A rack looks it up in memory; the rest is the way there and back.
@@ -43,8 +43,8 @@ impl App {
             self.rack_for(&mut tx, &input, &mut question).await?
         };
         let question = RackQuestion::DhcpExplain(Box::new(question));
-        let (_, text) = self.inner.desk.ask(&rack, &question, EXPLAIN_WITHIN).await?;
-        let explanation = read(&rack, &text)?;
+        let said = self.inner.desk.ask(&rack, &question, EXPLAIN_WITHIN).await?;
+        let explanation = read(&rack, &said.text)?;
         Ok(Explained { rack, explanation })
     }
 
@@ -75,9 +75,8 @@ impl App {
         let mut missing = Vec::new();
         let mut first_error = None;
         for (rack, said) in racks.iter().zip(self.ask_all(&racks, &question).await) {
-            let part = said.and_then(|(id, text)| {
-                let bytes = self.inner.captures.take_part(id).unwrap_or_default();
-                Ok((rack.clone(), read(rack, &text)?, bytes))
+            let part = said.and_then(|Said { text, file }| {
+                Ok((rack.clone(), read(rack, &text)?, file))
             });
             match part {
                 Ok(part) => parts.push(part),
@@ -94,11 +93,7 @@ impl App {
     }
 
     /// Asks several racks at once; the answers are in their order.
-    async fn ask_all(
-        &self,
-        racks: &[Rack],
-        question: &RackQuestion,
-    ) -> Vec<Answer<(uuid::Uuid, String)>> {
+    async fn ask_all(&self, racks: &[Rack], question: &RackQuestion) -> Vec<Answer<Said>> {
         let mut running = tokio::task::JoinSet::new();
         for (at, rack) in racks.iter().cloned().enumerate() {
             let (app, question) = (self.clone(), question.clone());

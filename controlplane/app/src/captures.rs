@@ -1,6 +1,6 @@
 //! Captures: files of packets that racks sent up, kept in memory until somebody fetched them.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -39,9 +39,7 @@ pub(crate) struct Captures(Mutex<Shelf>);
 
 #[derive(Debug, Default)]
 struct Shelf {
-    /// What one rack sent up, until its answer arrives.
-    parts: HashMap<Uuid, Vec<u8>>,
-    /// Whole files, oldest first.
+    /// Oldest first.
     files: VecDeque<File>,
 }
 
@@ -55,10 +53,6 @@ struct File {
 impl Captures {
     fn lock(&self) -> MutexGuard<'_, Shelf> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    pub(crate) fn take_part(&self, id: Uuid) -> Option<Vec<u8>> {
-        self.lock().parts.remove(&id)
     }
 
     /// Makes one file of what several racks sent up.
@@ -107,18 +101,17 @@ impl App {
         }
         let ours = Ours::of(&mut self.read().await?, actor).await?;
         let id = Uuid::try_parse(id).unwrap_or_default();
-        if !self.inner.desk.awaits_capture(id, &ours) {
-            return Err(no_capture());
-        }
         if records(&bytes).is_none() {
             let why = "This is no pcap file of the kind that racks write.";
             return Err(CommandError::refused("CAPTURE_INVALID", &[], why));
         }
-        // Whoever asked takes it as soon as the answer comes; should nobody, room is made here.
-        let mut shelf = self.inner.captures.lock();
-        shelf.parts.retain(|part, _| self.inner.desk.awaits_capture(*part, &Ours::All));
-        shelf.parts.insert(id, bytes);
-        Ok(())
+        match self.inner.desk.keep_file(id, &ours, bytes) {
+            true => Ok(()),
+            false => {
+                let why = "Nobody waits for this capture.";
+                Err(CommandError::refused("NOT_FOUND", &[], why))
+            }
+        }
     }
 
     /// The file of a capture; `None` once its time is over.
@@ -133,10 +126,6 @@ impl App {
         let file = shelf.files.iter().find(|it| it.id == id && now < it.expires);
         Ok(file.map(|it| Arc::clone(&it.bytes)))
     }
-}
-
-fn no_capture() -> CommandError {
-    CommandError::refused("NOT_FOUND", &[], "Nobody waits for this capture.")
 }
 
 /// A pcap file of Ethernet frames, times in microseconds, little-endian: the one kind that racks

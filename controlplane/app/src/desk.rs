@@ -65,7 +65,16 @@ struct Listener {
 struct Waiting {
     rack: RackId,
     is_capture: bool,
-    answer: oneshot::Sender<Result<String, RackRefusal>>,
+    /// The file of a capture, which comes before the answer.
+    file: Vec<u8>,
+    answer: oneshot::Sender<Result<Said, RackRefusal>>,
+}
+
+/// A rack's answer: its JSON, and its file where one was asked for.
+#[derive(Debug)]
+pub(crate) struct Said {
+    pub(crate) text: String,
+    pub(crate) file: Vec<u8>,
 }
 
 /// The questions of one rack, as they come. The rack stops listening when this is dropped.
@@ -126,19 +135,22 @@ impl Desk {
         racks
     }
 
-    /// Whether this rack was asked for a capture and has yet to answer.
-    pub(crate) fn awaits_capture(&self, id: Uuid, ours: &Ours) -> bool {
-        let state = self.lock();
-        state.waiting.get(&id).is_some_and(|it| it.is_capture && ours.hold(it.rack))
+    /// Keeps the file of a capture until its answer comes. `false`: nobody waits for it.
+    pub(crate) fn keep_file(&self, id: Uuid, ours: &Ours, file: Vec<u8>) -> bool {
+        let mut state = self.lock();
+        let asked = |it: &&mut Waiting| it.is_capture && ours.hold(it.rack);
+        let Some(waiting) = state.waiting.get_mut(&id).filter(asked) else { return false };
+        waiting.file = file;
+        true
     }
 
-    /// Asks one rack. The answer is its JSON, with the id that a capture's file goes by.
+    /// Asks one rack.
     pub(crate) async fn ask(
         &self,
         rack: &Rack,
         question: &RackQuestion,
         within: Duration,
-    ) -> Answer<(Uuid, String)> {
+    ) -> Answer<Said> {
         let id = Uuid::new_v4();
         let text = serde_json::to_string(question).unwrap_or_default();
         let (answer, answered) = oneshot::channel();
@@ -158,10 +170,10 @@ impl Desk {
                 let why = format!("{} has many questions waiting. Try again later.", rack.name);
                 return Err(refused("RACK_BUSY", &why));
             }
-            state.waiting.insert(id, Waiting { rack: rack.id, is_capture, answer });
+            state.waiting.insert(id, Waiting { rack: rack.id, is_capture, file: Vec::new(), answer });
         }
         match tokio::time::timeout(within, answered).await {
-            Ok(Ok(Ok(text))) => Ok((id, text)),
+            Ok(Ok(Ok(said))) => Ok(said),
             Ok(Ok(Err(refusal))) => Err(said_no(rack, &refusal)),
             Ok(Err(_)) | Err(_) => {
                 let seconds = within.as_secs();
@@ -232,8 +244,9 @@ impl App {
             return Err(CommandError::refused("REQUEST_UNKNOWN", &["input", "id"], why));
         };
         drop(state);
+        let Waiting { file, answer, .. } = waiting;
         // Whoever asked may have gone in this moment.
-        let _ = waiting.answer.send(said);
+        let _ = answer.send(said.map(|text| Said { text, file }));
         Ok(())
     }
 }

@@ -55,17 +55,21 @@ impl Tape {
     /// is not kept.
     pub fn record(&mut self, packet: &Packet<'_>) {
         let size = size(packet.payload.len());
-        let until_end = self.bytes.len() - self.place(self.end);
-        let padding = if until_end < size { until_end } else { 0 };
         if self.bytes.len() < size || u32::try_from(packet.payload.len()).is_err() {
             return;
         }
+        let until_end = self.bytes.len() - self.place(self.end);
+        let padding = if until_end < size { until_end } else { 0 };
         // Wide counters hold any buffer; so for all conversions between the two below.
-        let needed = (size + padding) as u64;
-        while (self.bytes.len() as u64) < self.end - self.start + needed {
+        let room_without = (self.bytes.len() as u64).checked_sub((size + padding) as u64);
+        while room_without.is_none_or(|room| room < self.end - self.start) {
+            if self.start == self.end {
+                (self.start, self.end) = (0, 0); // Empty: it fits at the beginning.
+                break;
+            }
             self.forget_oldest();
         }
-        if 0 < padding {
+        if 0 < padding && 0 < self.end {
             let at = self.place(self.end);
             self.bytes[at..at + 4].copy_from_slice(&PADDING.to_le_bytes());
             self.end += padding as u64;

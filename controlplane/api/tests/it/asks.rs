@@ -151,7 +151,7 @@ async fn each_way_to_no_answer_has_its_name() {
     // An answer of another version.
     let rack = async {
         let (id, _) = asked(&mut one).await;
-        answer(&region, &region.rack, json!({ "id": id, "answer": "[]" })).await
+        answer(&region, &region.rack, json!({ "id": id, "answer": "{\"options\":7}" })).await
     };
     let (got, _) = tokio::join!(refused(&region, client()), rack);
     assert_eq!(got, "RACK_TOO_OLD");
