@@ -134,8 +134,15 @@ const HEADER: [u8; 24] =
     [0xd4, 0xc3, 0xb2, 0xa1, 2, 0, 4, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 0, 0, 1, 0, 0, 0];
 const RECORD_HEADER: usize = 16;
 
-/// The records of a pcap file with their times; `None` if it is none, or cut.
-fn records(file: &[u8]) -> Option<Vec<((u32, u32), &[u8])>> {
+/// One packet of a pcap file, header and frame.
+#[derive(Debug, PartialEq, Eq)]
+struct Record<'a> {
+    at: (u32, u32), // Seconds, microseconds.
+    bytes: &'a [u8],
+}
+
+/// The records of a pcap file; `None` if it is none, or cut.
+fn records(file: &[u8]) -> Option<Vec<Record<'_>>> {
     let mut rest = file.strip_prefix(&HEADER)?;
     let mut found = Vec::new();
     while !rest.is_empty() {
@@ -143,9 +150,9 @@ fn records(file: &[u8]) -> Option<Vec<((u32, u32), &[u8])>> {
             Some(u32::from_le_bytes(rest.get(at..at + 4)?.try_into().ok()?))
         };
         let kept = usize::try_from(word(8)?).ok()?;
-        let record = rest.get(..RECORD_HEADER.checked_add(kept)?)?;
-        found.push(((word(0)?, word(4)?), record));
-        rest = rest.get(record.len()..)?;
+        let bytes = rest.get(..RECORD_HEADER.checked_add(kept)?)?;
+        found.push(Record { at: (word(0)?, word(4)?), bytes });
+        rest = rest.get(bytes.len()..)?;
     }
     Some(found)
 }
@@ -153,10 +160,10 @@ fn records(file: &[u8]) -> Option<Vec<((u32, u32), &[u8])>> {
 /// Puts the packets of several files into one, in the order of their times.
 fn merge(files: &[&[u8]]) -> (Vec<u8>, u64) {
     let mut all: Vec<_> = files.iter().filter_map(|it| records(it)).flatten().collect();
-    all.sort_by_key(|(at, _)| *at);
+    all.sort_by_key(|it| it.at);
     let mut merged = HEADER.to_vec();
-    for (_, record) in &all {
-        merged.extend_from_slice(record);
+    for it in &all {
+        merged.extend_from_slice(it.bytes);
     }
     (merged, u64::try_from(all.len()).unwrap_or_default())
 }
