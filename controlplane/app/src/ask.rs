@@ -75,9 +75,8 @@ impl App {
         let mut missing = Vec::new();
         let mut first_error = None;
         for (rack, said) in racks.iter().zip(self.ask_all(&racks, &question).await) {
-            let part = said.and_then(|Said { text, file }| {
-                Ok((rack.clone(), read(rack, &text)?, file))
-            });
+            let part =
+                said.and_then(|Said { text, file }| Ok((rack.clone(), read(rack, &text)?, file)));
             match part {
                 Ok(part) => parts.push(part),
                 Err(error) => {

@@ -170,7 +170,9 @@ impl Desk {
                 let why = format!("{} has many questions waiting. Try again later.", rack.name);
                 return Err(refused("RACK_BUSY", &why));
             }
-            state.waiting.insert(id, Waiting { rack: rack.id, is_capture, file: Vec::new(), answer });
+            state
+                .waiting
+                .insert(id, Waiting { rack: rack.id, is_capture, file: Vec::new(), answer });
         }
         match tokio::time::timeout(within, answered).await {
             Ok(Ok(Ok(said))) => Ok(said),
