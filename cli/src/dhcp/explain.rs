@@ -225,7 +225,8 @@ mod tests {
         let text = account(&dropped).to_string();
         assert!(text.contains("No address is free.: dhcp_no_address"), "{text}");
         let list = json!([
-            { "code": 3, "name": "router", "hex": "0a4d0001", "text": "10.77.0.1", "scope": "subnet" },
+            { "code": 3, "name": "router", "hex": "0a4d0001", "text": "10.77.0.1",
+              "scope": "subnet" },
             { "code": 224, "name": null, "hex": "beef", "text": null, "scope": "class" },
         ]);
         let text = options(&list).to_string();
