@@ -3,6 +3,7 @@ use std::net::Ipv4Addr;
 
 use self::networks::Networks;
 use self::reservations::Reservations;
+use self::v6::Networks6;
 use crate::{
     BootFile, ClientClass, DhcpOption, Fabric, Mac, Machine, Range, Reservation, Snapshot, Subnet,
     Vlan,
@@ -10,6 +11,7 @@ use crate::{
 
 mod networks;
 mod reservations;
+mod v6;
 
 pub use reservations::Identity;
 
@@ -28,6 +30,7 @@ pub struct Index {
     vlan_by_id: HashMap<String, usize>,
     fabric_by_id: HashMap<String, usize>,
     file_by_name: HashMap<String, usize>,
+    networks6: Networks6,
 }
 
 /// A DHCPv4 option that a scope wider than the subnet says.
@@ -85,6 +88,7 @@ impl Index {
         for (at, file) in snapshot.files.iter().enumerate() {
             index.file_by_name.entry(file.name.clone()).or_insert(at);
         }
+        index.networks6 = Networks6::of(&snapshot);
         index.snapshot = snapshot;
         index
     }
