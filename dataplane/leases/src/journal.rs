@@ -58,6 +58,15 @@ impl Journal {
         }
     }
 
+    /// Queues what `encode` writes under the next number: the position to wait for.
+    pub(crate) fn append_with(&mut self, encode: impl FnOnce(&mut Vec<u8>, u64)) -> u64 {
+        self.appended += 1;
+        if !self.failed {
+            encode(&mut self.pending, self.appended);
+        }
+        self.appended
+    }
+
     pub(crate) fn take_batch(&mut self, out: &mut Vec<u8>) -> Option<Position> {
         if self.failed || self.pending.is_empty() || self.in_flight.is_some() {
             return None;

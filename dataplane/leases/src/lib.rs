@@ -17,6 +17,7 @@ mod record;
 mod shards;
 mod slice;
 mod table;
+pub mod v6;
 
 pub use claims::Claims;
 pub use journal::{Position, Recovery, Replay};
