@@ -108,6 +108,17 @@ pub struct Boots<'a> {
 /// # Errors
 /// Why it boots nothing.
 pub fn boot_file(boots: &Boots<'_>, message: &Message<'_>) -> Result<BootFile, NoBootFile> {
+    boot_file_for(boots, |it| message.has_architecture(it))
+}
+
+/// The same for either version of DHCP: `has_architecture` says what the client runs on.
+///
+/// # Errors
+/// Why it boots nothing.
+pub fn boot_file_for(
+    boots: &Boots<'_>,
+    has_architecture: impl Fn(u16) -> bool,
+) -> Result<BootFile, NoBootFile> {
     let Boots { client, .. } = *boots;
     let named = named(boots);
     if named.is_none() && !client.boots() {
@@ -120,7 +131,7 @@ pub fn boot_file(boots: &Boots<'_>, message: &Message<'_>) -> Result<BootFile, N
     }
     let intent = intent_of(boots.index, boots.machine).ok_or(NoBootFile::UnknownMachine)?;
     let goal = if intent == Intent::Local { Goal::Disk } else { Goal::Script };
-    let found = serve(client, |it| message.has_architecture(it), goal);
+    let found = serve(client, has_architecture, goal);
     let (row, serve) = found.ok_or(NoBootFile::NoRow(client))?;
     let here = |name| boots.index.file(name).map(|_| name).ok_or(NoBootFile::Absent(name));
     let name = match serve {

@@ -23,6 +23,7 @@ use std::time::Duration;
 use ironherd_leases::{Lease, Position, Table};
 use ironherd_snapshot::{Index, Mac};
 
+pub(crate) use self::classes::holds;
 pub use self::foreign::ForeignServer;
 pub use self::scopes::Scope;
 pub use self::sheet::Fate;

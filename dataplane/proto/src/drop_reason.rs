@@ -56,6 +56,36 @@ drop_reasons! {
     DhcpNotBooting => "dhcp_not_booting",
     /// A reply that could go nowhere: no usable address or card to send it to.
     DhcpNoDestination => "dhcp_no_destination",
+    /// Not whole, or a question of the wrong form.
+    Dhcp6Malformed => "dhcp6_malformed",
+    /// More relays than a message may pass.
+    Dhcp6TooDeep => "dhcp6_too_deep",
+    /// A message that clients do not send.
+    Dhcp6NotRequest => "dhcp6_not_request",
+    /// A client's message that was not sent to the group of all servers.
+    Dhcp6Unicast => "dhcp6_unicast",
+    /// The client names no DUID, or one of an impossible length.
+    Dhcp6ClientId => "dhcp6_client_id",
+    /// The server is named where it must not be, or not where it must.
+    Dhcp6ServerId => "dhcp6_server_id",
+    /// The client speaks to another server.
+    Dhcp6OtherServer => "dhcp6_other_server",
+    /// No IPv6 subnet of the snapshot is on the client's link.
+    Dhcp6NoSubnet => "dhcp6_no_subnet",
+    /// DHCP is off on this VLAN, or a foreign server's to answer.
+    Dhcp6Off => "dhcp6_off",
+    /// We hold no record of what the client wants to keep, so another server may.
+    Dhcp6UnknownClient => "dhcp6_unknown_client",
+    /// CONFIRM without an address.
+    Dhcp6NothingToConfirm => "dhcp6_nothing_to_confirm",
+    /// Too many replies wait already.
+    Dhcp6Backlog => "dhcp6_backlog",
+    /// The IPv6 lease journal cannot be written.
+    Dhcp6Journal => "dhcp6_journal",
+    /// The lease was given up while its REPLY waited for the disk.
+    Dhcp6Superseded => "dhcp6_superseded",
+    /// No usable address to reply to.
+    Dhcp6NoDestination => "dhcp6_no_destination",
     /// No TFTP packet.
     TftpMalformed => "tftp_malformed",
     /// Something other than a request on port 69.

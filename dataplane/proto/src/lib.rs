@@ -6,6 +6,7 @@
 
 pub mod boot;
 pub mod dhcp;
+pub mod dhcp6;
 pub mod http;
 pub mod script;
 pub mod tape;

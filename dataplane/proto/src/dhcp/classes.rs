@@ -64,7 +64,7 @@ impl Shown<'_, '_> {
     }
 }
 
-fn holds(operator: MatchOperator, bytes: &[u8], value: &[u8]) -> bool {
+pub(crate) fn holds(operator: MatchOperator, bytes: &[u8], value: &[u8]) -> bool {
     match operator {
         MatchOperator::Present => true,
         MatchOperator::Equals => bytes == value,
