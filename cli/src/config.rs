@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail};
+use ironherd_rack::Durability;
 use serde::{Deserialize, Serialize};
 use toml::{Table, Value};
 
@@ -47,6 +48,10 @@ pub(crate) struct Rack {
     pub(crate) router_advertisements: bool,
     /// The last DHCP packets that each shard keeps for captures, in bytes; 0: none.
     pub(crate) capture_bytes: usize,
+    /// Threads that answer; 0: one for each processor but one.
+    pub(crate) shards: u32,
+    /// `durable`: no lease is granted before it is on disk; `relaxed`: the disk follows in 50 ms.
+    pub(crate) durability: Durability,
 }
 
 impl Default for Config {
@@ -80,6 +85,8 @@ impl Default for Rack {
             gateway_port: 5249,
             router_advertisements: true,
             capture_bytes: 4 << 20,
+            shards: 0,
+            durability: Durability::Durable,
         }
     }
 }

@@ -196,6 +196,9 @@ fn rack_config(config: &Config) -> anyhow::Result<RackConfig> {
             gateway: rack.gateway_port,
         },
         capture_bytes: rack.capture_bytes,
+        shards: rack.shards,
+        durability: rack.durability,
+        ..RackConfig::default()
     })
 }
 

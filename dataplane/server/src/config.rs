@@ -1,7 +1,10 @@
 use std::path::PathBuf;
 
+use ironherd_leases::Slice;
 use ironherd_link::Secret;
 use serde::{Deserialize, Serialize};
+
+use crate::faults::DiskFaults;
 
 /// How a rack is set up. Whatever is left out has the value that most racks want.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -20,6 +23,44 @@ pub struct RackConfig {
     pub ports: Ports,
     /// The last DHCP packets that each shard keeps for captures, in bytes. 0: none.
     pub capture_bytes: usize,
+    /// Threads that answer. 0: one for each processor but one, which the rest of the rack has.
+    pub shards: u32,
+    pub durability: Durability,
+    /// Lets tests make the disk fail.
+    #[serde(skip)]
+    pub disk_faults: DiskFaults,
+}
+
+/// When a lease counts as kept, so that its ACK may go.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Durability {
+    /// Once it is on disk: it survives a power cut.
+    #[default]
+    Durable,
+    /// Once the kernel has it: it survives the end of this process. The disk has it 50 ms later.
+    Relaxed,
+}
+
+impl Durability {
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Durable => "durable",
+            Self::Relaxed => "relaxed",
+        }
+    }
+}
+
+impl RackConfig {
+    /// How many shards there shall be on this host.
+    #[must_use]
+    pub fn shard_count(&self) -> u32 {
+        let processors = std::thread::available_parallelism().map_or(1, usize::from);
+        let processors = u32::try_from(processors).unwrap_or(u32::MAX);
+        let wanted = if self.shards == 0 { processors - 1 } else { self.shards };
+        wanted.clamp(1, Slice::COUNT_MAX)
+    }
 }
 
 /// What the rack serves.
@@ -60,6 +101,9 @@ impl Default for RackConfig {
             services: Services::default(),
             ports: Ports::default(),
             capture_bytes: 4 << 20,
+            shards: 0,
+            durability: Durability::default(),
+            disk_faults: DiskFaults::default(),
         }
     }
 }

@@ -1,14 +1,15 @@
 use std::net::IpAddr;
 
-use ironherd_leases::{State, Table};
+use ironherd_leases::Claims;
 use ironherd_snapshot::{Index, Mac, Reservation};
 
 /// Which address belongs to which card: by lease, or by the operator's word.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Holders<'a> {
     pub(crate) index: &'a Index,
-    /// Absent while this rack serves no DHCP.
-    pub(crate) leases: Option<&'a Table>,
+    /// Of all shards: who asks may be another shard's DHCP client. Absent while this rack serves no
+    /// DHCP.
+    pub(crate) leases: Option<&'a Claims>,
 }
 
 impl Holders<'_> {
@@ -16,8 +17,7 @@ impl Holders<'_> {
     /// or quarantined address only remembers who had it.
     pub(crate) fn card_of(&self, address: IpAddr) -> Option<Mac> {
         let IpAddr::V4(address) = address.to_canonical() else { return None };
-        let lease = self.leases?.lease_at(address)?;
-        (lease.state == State::Bound).then_some(lease.mac)
+        self.leases?.bound_to(address)
     }
 
     /// Whether a script made for this card, which carries its machine's token, may go to `peer`.
@@ -34,7 +34,7 @@ impl Holders<'_> {
 
 #[cfg(test)]
 mod tests {
-    use ironherd_leases::Ask;
+    use ironherd_leases::{Ask, Table};
     use ironherd_snapshot::{ClassSet, Reservation, Snapshot, Subnet};
 
     use super::*;
@@ -97,7 +97,7 @@ mod tests {
             ("another server's network", [192, 0, 2, 7], 1, true),
         ];
         for (name, peer, last, want) in rows {
-            let holders = Holders { index: &index, leases: Some(&table) };
+            let holders = Holders { index: &index, leases: Some(table.claims()) };
             assert_eq!(holders.owns(IpAddr::from(peer), mac(last)), want, "{name}");
         }
         let holders = Holders { index: &index, leases: None };
@@ -119,7 +119,9 @@ mod tests {
             classes: ClassSet::NONE,
         };
         let address = IpAddr::from([10, 77, 0, 20]);
-        let card = |table: &Table| Holders { index: &index, leases: Some(table) }.card_of(address);
+        let card = |table: &Table| {
+            Holders { index: &index, leases: Some(table.claims()) }.card_of(address)
+        };
         table.offer(&ask, Some([10, 77, 0, 20].into()), 600).unwrap();
         assert_eq!(card(&table), None, "offered");
         table.bind(&ask, [10, 77, 0, 20].into(), 600).unwrap();

@@ -9,22 +9,25 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use ironherd_snapshot::Snapshot;
-use ironherd_uring::{Waker, interfaces};
+use ironherd_uring::interfaces;
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, MissedTickBehavior, interval};
 
 use crate::advertise::Advertisers;
 use crate::cold::ColdFiles;
 use crate::config::RackConfig;
+use crate::faults::DiskFaults;
 use crate::metrics::set;
-use crate::shard::{Command, CompactError, Compaction, Shared};
+use crate::recovery::journal_of;
+use crate::shard::{Command, CompactError, Compaction, Shared, Wakers};
 use crate::view::{Served, View, serve};
 
 /// Where a rack keeps what.
 #[derive(Clone, Debug)]
 pub(crate) struct Layout {
     pub(crate) cache: PathBuf,
-    pub(crate) journal: PathBuf,
+    /// Of the journals: see [`journal_of`].
+    pub(crate) folder: PathBuf,
     pub(crate) snapshot: PathBuf,
     pub(crate) epoch: PathBuf,
     pub(crate) lock: PathBuf,
@@ -34,7 +37,7 @@ impl Layout {
     pub(crate) fn new(data_dir: &Path) -> Self {
         Self {
             cache: data_dir.join("cache"),
-            journal: data_dir.join("leases.journal"),
+            folder: data_dir.to_owned(),
             snapshot: data_dir.join("snapshot.json"),
             epoch: data_dir.join("epoch"),
             lock: data_dir.join("lock"),
@@ -67,7 +70,7 @@ pub(crate) struct Keeper {
     pub(crate) layout: Layout,
     pub(crate) shared: Shared,
     pub(crate) cold: Arc<dyn ColdFiles>,
-    pub(crate) waker: Waker,
+    pub(crate) waker: Wakers,
     /// The addresses that are served, for the region to know.
     pub(crate) addresses: watch::Sender<Vec<String>>,
 }
@@ -162,25 +165,30 @@ async fn save(cold: &dyn ColdFiles, path: PathBuf, snapshot: Arc<Snapshot>) -> b
     outcome.is_ok()
 }
 
-/// Replaces the journal by its compacted form, whenever the shard hands one over.
+/// Replaces journals by their compacted form, whenever a shard hands one over.
 pub(crate) async fn compact(
-    journal: PathBuf,
+    folder: PathBuf,
     cold: Arc<dyn ColdFiles>,
     mut compactions: mpsc::Receiver<Compaction>,
-    shard: SyncSender<Command>,
-    waker: Waker,
+    shards: Vec<SyncSender<Command>>,
+    waker: Wakers,
+    faults: DiskFaults,
 ) {
-    while let Some(Compaction { image }) = compactions.recv().await {
+    while let Some(Compaction { shard, image }) = compactions.recv().await {
+        let journal = journal_of(&folder, shard);
         let before = inode(&journal);
-        let outcome = match cold.replace(journal.clone(), image).await {
+        let outcome = match faults.pass(cold.replace(journal.clone(), image).await) {
             Ok(()) => std::fs::OpenOptions::new().write(true).open(&journal),
             Err(error) => Err(error),
         };
         // Once the new file has the name, what is written to the old one is lost.
         let old_stands = || before.is_some() && before == inode(&journal);
         let outcome = outcome.map_err(|source| CompactError { source, old_stands: old_stands() });
-        // One compaction is in flight at most, so there is room; a shard that has ended needs none.
-        let _ = shard.try_send(Command::Compacted(outcome));
+        // One compaction a shard is in flight at most, so there is room; a shard that has ended
+        // needs none.
+        if let Some(shard) = shards.get(shard) {
+            let _ = shard.try_send(Command::Compacted(outcome));
+        }
         waker.wake();
     }
 }

@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use ironherd_proto::DropReason;
 use ironherd_uring::RingCounters;
 
-/// What the rack has counted since its start. One writer each, any number of readers.
+/// What the rack has counted since its start, over all shards.
 #[derive(Debug, Default)]
 pub(crate) struct Metrics {
     drops: Vec<AtomicU64>,
@@ -18,6 +18,11 @@ pub(crate) struct Metrics {
     pub(crate) journal_commits: AtomicU64,
     pub(crate) journal_bytes: AtomicU64,
     pub(crate) journal_failures: AtomicU64,
+    /// Shards that grant nothing, because their disk does not keep what is written.
+    pub(crate) journals_failed: AtomicU64,
+    pub(crate) shards: AtomicU64,
+    /// 1 while an ACK waits for the disk, 0 while the kernel's word is enough.
+    pub(crate) durable: AtomicU64,
     pub(crate) journal_compactions: AtomicU64,
     pub(crate) events_dropped: AtomicU64,
     pub(crate) lease_resyncs: AtomicU64,
@@ -43,6 +48,12 @@ pub(crate) fn add(counter: &AtomicU64, more: u64) {
     counter.fetch_add(more, Ordering::Relaxed);
 }
 
+/// Moves one shard's part of a gauge.
+pub(crate) fn shift(gauge: &AtomicU64, from: u64, to: u64) {
+    // Both wrap around, so the sum of all parts is right even while they change.
+    gauge.fetch_add(to.wrapping_sub(from), Ordering::Relaxed);
+}
+
 pub(crate) fn set(gauge: &AtomicU64, value: u64) {
     gauge.store(value, Ordering::Relaxed);
 }
@@ -66,14 +77,24 @@ impl Metrics {
         self.drops.get(reason as usize).map_or(0, |it| it.load(Ordering::Relaxed))
     }
 
-    pub(crate) fn set_ring(&self, counters: RingCounters) {
-        set(&self.ring_datagrams, counters.datagrams);
-        set(&self.ring_starved, counters.starved);
-        set(&self.ring_send_failures, counters.send_failures);
-        set(&self.ring_segmentation_refused, counters.segmentation_refused);
-        set(&self.ring_late, counters.late);
-        set(&self.ring_streams_refused, counters.streams_refused);
-        set(&self.ring_overflows, counters.overflows);
+    /// Adds what one shard's ring has counted since it was last asked.
+    pub(crate) fn add_ring(&self, before: RingCounters, now: RingCounters) {
+        let rows = [
+            (&self.ring_datagrams, before.datagrams, now.datagrams),
+            (&self.ring_starved, before.starved, now.starved),
+            (&self.ring_send_failures, before.send_failures, now.send_failures),
+            (
+                &self.ring_segmentation_refused,
+                before.segmentation_refused,
+                now.segmentation_refused,
+            ),
+            (&self.ring_late, before.late, now.late),
+            (&self.ring_streams_refused, before.streams_refused, now.streams_refused),
+            (&self.ring_overflows, before.overflows, now.overflows),
+        ];
+        for (counter, before, now) in rows {
+            add(counter, now.saturating_sub(before));
+        }
     }
 
     /// All of it, in Prometheus' text form.
@@ -93,7 +114,7 @@ impl Metrics {
         text
     }
 
-    fn plain(&self) -> [(&'static str, &'static str, &AtomicU64); 28] {
+    fn plain(&self) -> [(&'static str, &'static str, &AtomicU64); 31] {
         const COUNTER: &str = "counter";
         const GAUGE: &str = "gauge";
         [
@@ -107,6 +128,9 @@ impl Metrics {
             ("journal_commits_total", COUNTER, &self.journal_commits),
             ("journal_bytes", GAUGE, &self.journal_bytes),
             ("journal_failures_total", COUNTER, &self.journal_failures),
+            ("journals_failed", GAUGE, &self.journals_failed),
+            ("shards", GAUGE, &self.shards),
+            ("leases_durable", GAUGE, &self.durable),
             ("journal_compactions_total", COUNTER, &self.journal_compactions),
             ("events_dropped_total", COUNTER, &self.events_dropped),
             ("lease_resyncs_total", COUNTER, &self.lease_resyncs),

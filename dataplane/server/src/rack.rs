@@ -1,36 +1,34 @@
 use std::fs::File;
-use std::io;
 use std::net::Ipv4Addr;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{SyncSender, sync_channel};
+use std::sync::mpsc::SyncSender;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use ironherd_link::{Ends, LinkConfig, LinkError, Report};
 use ironherd_proto::DropReason;
 use ironherd_snapshot::Snapshot;
-use ironherd_uring::socket::Share;
-use ironherd_uring::{Ring, RingConfig, Waker, interfaces};
+use ironherd_uring::interfaces;
 use tokio::net::TcpListener;
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 
 use crate::ask::{Asker, Door};
 use crate::cache::{Cache, Catalog};
 use crate::clock::since_epoch;
 use crate::cold::{ColdFiles, UringFiles};
-use crate::config::RackConfig;
+use crate::config::{Durability, RackConfig};
 use crate::error::RackError;
 use crate::gateway::Gateway;
 use crate::host;
 use crate::keeper::{self, Keeper, Layout, load_snapshot};
 use crate::metrics::{Metrics, set};
-use crate::shard::{
-    BoundPorts, Command, Compaction, JournalFile, Shard, ShardParts, Shared, Sockets,
-};
+use crate::recovery::{JournalFile, open_journals};
+use crate::shard::{BoundPorts, Command, Compaction, Shared, Wakers};
+use crate::shards::{Shards, bind_all, start_all};
 use crate::view::{UrlPorts, View, serve};
 
 /// A running rack.
@@ -38,8 +36,8 @@ use crate::view::{UrlPorts, View, serve};
 pub struct Rack {
     handle: RackHandle,
     stop: Arc<AtomicBool>,
-    waker: Waker,
-    shard_ended: oneshot::Receiver<Result<(), RackError>>,
+    waker: Wakers,
+    shards_ended: mpsc::Receiver<Result<(), RackError>>,
     tasks: JoinSet<Result<(), RackError>>,
     _lock: File, // Held: one journal has one writer.
 }
@@ -88,9 +86,6 @@ impl RackHandle {
 const REPORTS_MAX: usize = 65_536;
 /// Questions of the region that no task has taken up yet.
 const ASKS_MAX: usize = 8;
-const PORT_PATIENCE: Duration = Duration::from_secs(3);
-const PORT_RETRY: Duration = Duration::from_millis(50);
-const ONE_SHARD: Share = Share { index: 0, count: 1 };
 
 impl Rack {
     /// Opens everything and starts serving. When this returns, machines are answered.
@@ -107,33 +102,36 @@ impl Rack {
         let lock = lock(&layout.lock)?;
         let epoch = next_epoch(&layout.epoch)?;
         let snapshot = load_snapshot(&layout.snapshot).map(Arc::new);
-        let (sockets, mut ports) = bind_patiently(&config).await?;
+        let (sockets, mut ports) = bind_all(&config).await?;
         let gateway_listener = bind_gateway(&config).await?;
         if let Some(listener) = &gateway_listener {
             ports.gateway = listener.local_addr().map_or(0, |it| it.port());
         }
         let (reports, from_shard) = mpsc::channel(REPORTS_MAX);
-        let (compactions, compactions_of_shard) = mpsc::channel(1);
-        let (commands, inbox) = sync_channel(4);
+        let (compactions, compactions_of_shard) = mpsc::channel(sockets.len());
         let shared = Shared {
             view: Arc::new(ArcSwap::from_pointee(first_view(&config, &layout, &snapshot, ports)?)),
             metrics: Arc::new(Metrics::new()),
             reports,
             compactions,
             ports: UrlPorts { http: ports.http, gateway: ports.gateway },
+            durability: config.durability,
+            disk_faults: config.disk_faults.clone(),
         };
         let generation = snapshot.as_ref().map_or(0, |it| it.generation);
         set(&shared.metrics.snapshot_generation, generation);
-        let journal = JournalFile::open(&layout.journal)?;
+        let durability = config.durability.as_str();
+        set(&shared.metrics.durable, (config.durability == Durability::Durable).into());
+        set(&shared.metrics.shards, config.shard_count().into());
+        let journals = read_journals(&layout, config.shard_count()).await?;
         let stop = Arc::new(AtomicBool::new(false));
-        let tape_bytes = config.capture_bytes;
-        let parts = ShardParts { sockets, journal, shared: shared.clone(), inbox, tape_bytes };
-        let (waker, shard_ended) = start_shard(parts, Arc::clone(&stop)).await?;
+        let shards = start_all(sockets, journals, config.capture_bytes, &shared, &stop).await?;
+        let Shards { waker, commands, ended: shards_ended } = shards;
         let cold: Arc<dyn ColdFiles> = Arc::new(UringFiles::start().map_err(RackError::Thread)?);
         let handle =
             RackHandle { metrics: Arc::clone(&shared.metrics), view: shared.view.clone(), ports };
         let mut rack =
-            Self { handle, stop, waker, shard_ended, tasks: JoinSet::new(), _lock: lock };
+            Self { handle, stop, waker, shards_ended, tasks: JoinSet::new(), _lock: lock };
         let beside = Beside {
             config: Arc::new(config),
             layout,
@@ -147,7 +145,8 @@ impl Rack {
             gateway_listener,
         };
         rack.start_beside(beside)?;
-        tracing::info!(id = "rack.up", ?ports, generation, "the rack serves");
+        let shards = rack.waker.0.len();
+        tracing::info!(id = "rack.up", ?ports, generation, shards, durability, "the rack serves");
         Ok(rack)
     }
 
@@ -161,23 +160,23 @@ impl Rack {
     /// # Errors
     /// What ended the rack before its time.
     pub async fn run_until(mut self, shutdown: impl Future<Output = ()>) -> Result<(), RackError> {
-        let mut shard_ended = None;
-        let outcome = tokio::select! {
+        let mut running = self.waker.0.len();
+        let mut outcome = tokio::select! {
             () = shutdown => Ok(()),
-            ended = &mut self.shard_ended => {
-                shard_ended = Some(ended.unwrap_or(Err(RackError::Panicked)));
-                Ok(())
+            ended = self.shards_ended.recv() => {
+                running -= 1;
+                ended.unwrap_or(Err(RackError::Panicked))
             }
             Some(ended) = self.tasks.join_next() => ended.unwrap_or(Err(RackError::Panicked)),
         };
         self.stop.store(true, Ordering::Relaxed);
         self.waker.wake();
         self.tasks.shutdown().await;
-        let shard = match shard_ended {
-            Some(ended) => ended,
-            None => (&mut self.shard_ended).await.unwrap_or(Err(RackError::Panicked)),
-        };
-        outcome.and(shard)
+        for _ in 0..running {
+            let ended = self.shards_ended.recv().await;
+            outcome = outcome.and(ended.unwrap_or(Err(RackError::Panicked)));
+        }
+        outcome
     }
 
     /// Starts what runs on tokio, beside the shard.
@@ -193,19 +192,21 @@ impl Rack {
                 served.map_err(|it| RackError::port("gateway", 0, it))
             });
         }
-        let door = Door { commands: beside.commands.clone(), waker: self.waker.clone() };
-        let asker = Asker::new(Arc::clone(&shared.view), vec![door]);
+        let ways = beside.commands.iter().cloned().zip(self.waker.0.iter().cloned());
+        let doors = ways.map(|(commands, waker)| Door { commands, waker }).collect();
+        let asker = Asker::new(Arc::clone(&shared.view), doors);
         let (ask, asked) = mpsc::channel(ASKS_MAX);
         self.tasks.spawn(async move {
             asker.run(asked).await;
             std::future::pending().await // Without a region nobody asks.
         });
         let compactor = keeper::compact(
-            layout.journal.clone(),
+            layout.folder.clone(),
             Arc::clone(&cold),
             beside.compactions,
             beside.commands,
             self.waker.clone(),
+            shared.disk_faults.clone(),
         );
         self.tasks.spawn(async move {
             compactor.await;
@@ -256,7 +257,7 @@ struct Beside {
     snapshot: Option<Arc<Snapshot>>,
     from_shard: mpsc::Receiver<Report>,
     compactions: mpsc::Receiver<Compaction>,
-    commands: SyncSender<Command>,
+    commands: Vec<SyncSender<Command>>,
     gateway_listener: Option<TcpListener>,
 }
 
@@ -267,29 +268,24 @@ fn make_folders(data_dir: &Path, cache: &Path) -> Result<(), RackError> {
     std::fs::set_permissions(data_dir, owner_only).map_err(RackError::file(data_dir))
 }
 
+/// Reads the leases back, off the threads that serve tokio: it may take a while.
+async fn read_journals(layout: &Layout, count: u32) -> Result<Vec<JournalFile>, RackError> {
+    let folder = layout.folder.clone();
+    let mut key = [[0; 8]; 2];
+    key.iter_mut().for_each(|it| {
+        aws_lc_rs::rand::fill(it).expect("the kernel's random numbers never fail once seeded");
+    });
+    let key = key.map(u64::from_ne_bytes);
+    let read = tokio::task::spawn_blocking(move || open_journals(&folder, count, key));
+    read.await.map_err(|_| RackError::Panicked)?
+}
+
 /// Takes the data folder for this process, or says who else has it.
 fn lock(path: &Path) -> Result<File, RackError> {
     let file = File::create(path).map_err(RackError::file(path))?;
     match rustix::fs::flock(&file, rustix::fs::FlockOperation::NonBlockingLockExclusive) {
         Ok(()) => Ok(file),
         Err(_) => Err(RackError::Locked { path: path.to_owned() }),
-    }
-}
-
-/// Binds the shard's sockets. After a kill the kernel takes down the old ring, and with it the old
-/// sockets, only after the process is gone: a taken port may be free in a moment.
-async fn bind_patiently(config: &RackConfig) -> Result<(Sockets, BoundPorts), RackError> {
-    let deadline = tokio::time::Instant::now() + PORT_PATIENCE;
-    loop {
-        match Sockets::bind(&config.services, &config.ports, ONE_SHARD) {
-            Err(RackError::Port { source, .. })
-                if source.kind() == io::ErrorKind::AddrInUse
-                    && tokio::time::Instant::now() < deadline =>
-            {
-                tokio::time::sleep(PORT_RETRY).await;
-            }
-            done => return done,
-        }
     }
 }
 
@@ -313,38 +309,6 @@ fn first_view(
     let interfaces = interfaces().map_err(RackError::Interfaces)?;
     let links = serve(&snapshot, interfaces, &config.interfaces, ports);
     Ok(View::new(&snapshot, &layout.cache, &Catalog::default(), links))
-}
-
-/// Runs the shard on a thread of its own; returns once its ring is set up.
-async fn start_shard(
-    parts: ShardParts,
-    stop: Arc<AtomicBool>,
-) -> Result<(Waker, oneshot::Receiver<Result<(), RackError>>), RackError> {
-    let (ready, is_ready) = oneshot::channel();
-    let (end, ended) = oneshot::channel();
-    let serve = move || {
-        // The ring belongs to the thread that makes it.
-        let shard = Ring::new(RingConfig::default())
-            .and_then(|ring| Ok((ring.waker(), Shard::new(ring, parts)?)));
-        let outcome = match shard {
-            Ok((waker, mut shard)) => {
-                let _ = ready.send(Ok(waker)); // Who started us may have given up: `stop` says so.
-                shard.run(&stop)
-            }
-            Err(error) => {
-                let _ = ready.send(Err(RackError::Ring(error)));
-                Ok(())
-            }
-        };
-        if let Err(error) = &outcome {
-            tracing::error!(id = "rack.shard", %error, "the shard has ended");
-        }
-        let _ = end.send(outcome.map_err(RackError::Ring));
-    };
-    let thread = std::thread::Builder::new().name("rack-shard-0".to_owned());
-    thread.spawn(serve).map_err(RackError::Thread)?;
-    let waker = is_ready.await.map_err(|_| RackError::Panicked)??;
-    Ok((waker, ended))
 }
 
 fn link_config(config: &RackConfig, epoch: u64) -> Option<LinkConfig> {

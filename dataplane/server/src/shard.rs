@@ -7,7 +7,7 @@ mod reports;
 mod sockets;
 mod tftp;
 
-pub(crate) use journal::{Compaction, JournalFile};
+pub(crate) use journal::Compaction;
 pub use sockets::BoundPorts;
 pub(crate) use sockets::Sockets;
 
@@ -24,13 +24,16 @@ use ironherd_proto::dhcp::ServerPort;
 use ironherd_proto::tape::Tape;
 use ironherd_proto::{DropReason, Event, Instant, Now};
 use ironherd_snapshot::Mac;
-use ironherd_uring::{Buffer, Datagram, Done, Ring, RingError, SocketId};
+use ironherd_uring::{Buffer, Datagram, Done, Ring, RingCounters, RingError, SocketId, Waker};
 use tokio::sync::mpsc;
 
 use crate::ask::{Ask, AskKind, Kept, fits};
 use crate::clock::Clock;
+use crate::config::Durability;
+use crate::faults::DiskFaults;
 use crate::holders::Holders;
 use crate::metrics::{Metrics, add};
+use crate::recovery::JournalFile;
 use crate::view::{Shelf, UrlPorts, View};
 use dhcp::{DhcpService, Sending};
 use http::HttpService;
@@ -47,6 +50,8 @@ pub(crate) struct Shared {
     pub(crate) reports: mpsc::Sender<Report>,
     pub(crate) compactions: mpsc::Sender<Compaction>,
     pub(crate) ports: UrlPorts,
+    pub(crate) durability: Durability,
+    pub(crate) disk_faults: DiskFaults,
 }
 
 /// What the rest of the rack tells a shard; a [`Waker`](ironherd_uring::Waker) call follows.
@@ -56,6 +61,16 @@ pub(crate) enum Command {
     Compacted(Result<std::fs::File, CompactError>),
     /// Someone wants to know what only this shard knows.
     Ask(Ask),
+}
+
+/// Wakes all shards of a rack.
+#[derive(Clone, Debug)]
+pub(crate) struct Wakers(pub(crate) Arc<[Waker]>);
+
+impl Wakers {
+    pub(crate) fn wake(&self) {
+        self.0.iter().for_each(Waker::wake);
+    }
 }
 
 /// Why there is no compacted journal.
@@ -68,6 +83,8 @@ pub(crate) struct CompactError {
 
 /// All that a shard owns when it starts.
 pub(crate) struct ShardParts {
+    /// Which of the rack's shards it is.
+    pub(crate) index: usize,
     pub(crate) sockets: Sockets,
     pub(crate) journal: JournalFile,
     pub(crate) shared: Shared,
@@ -97,7 +114,8 @@ struct Core {
     journal: Journal,
     reporter: Reporter,
     tape: Tape,
-    tick: Instant, // When the slow chores are due.
+    tick: Instant,         // When the slow chores are due.
+    counted: RingCounters, // What the metrics have of the ring.
     out: Vec<u8>,
 }
 
@@ -107,7 +125,7 @@ const TICK: Duration = Duration::from_secs(1);
 impl Shard {
     /// Puts a shard together. Call it on the thread that will run it: the ring belongs to that.
     pub(crate) fn new(mut ring: Ring, parts: ShardParts) -> Result<Self, RingError> {
-        let ShardParts { sockets, journal, shared, inbox, tape_bytes } = parts;
+        let ShardParts { index, sockets, journal, shared, inbox, tape_bytes } = parts;
         let clock = Clock::new();
         let JournalFile { file, bytes, table } = journal;
         let placed = sockets.place(&mut ring)?;
@@ -118,10 +136,11 @@ impl Shard {
             dhcp: placed.dhcp.map(|sockets| DhcpService::new(sockets, table)),
             tftp: placed.tftp.map(TftpService::new),
             http: placed.http.then(HttpService::default),
-            journal: Journal::new(bytes),
+            journal: Journal::new(index, bytes, shared.durability),
             reporter: Reporter::new(shared.reports.clone(), Arc::clone(&shared.metrics)),
             tape: Tape::new(tape_bytes),
             tick: clock.now().instant,
+            counted: RingCounters::default(),
             out: Vec::with_capacity(64 << 10),
             shared,
         };
@@ -192,6 +211,7 @@ impl Core {
                 }
             }
             Done::Committed { bytes, result } => self.on_committed(bytes, result, now),
+            Done::Synced { result } => self.on_synced(result, now),
             Done::Woken => {} // What there is to do is looked at in every turn.
         }
         Ok(())
@@ -252,7 +272,7 @@ impl Core {
             return Ok(());
         };
         add(&self.shared.metrics.tftp_requests, 1);
-        let leases = self.dhcp.as_ref().map(DhcpService::leases);
+        let leases = self.dhcp.as_ref().map(DhcpService::claims);
         let holders = Holders { index: &self.view.index, leases };
         let peer = datagram.source.ip();
         let shelf = Shelf { view: &self.view, link, peer, holders, nonce: nonce() };
@@ -261,14 +281,15 @@ impl Core {
 
     /// The card that holds an address by a lease that runs.
     fn card_of(&self, address: IpAddr) -> Option<Mac> {
-        let leases = self.dhcp.as_ref().map(DhcpService::leases);
+        let leases = self.dhcp.as_ref().map(DhcpService::claims);
         Holders { index: &self.view.index, leases }.card_of(address)
     }
 
     fn next_deadline(&self) -> Instant {
         let dhcp = self.dhcp.as_ref().and_then(DhcpService::next_deadline);
         let tftp = self.tftp.as_ref().and_then(TftpService::next_deadline);
-        [dhcp, tftp].into_iter().flatten().fold(self.tick, Instant::min)
+        let sync = self.journal.next_sync();
+        [dhcp, tftp, sync].into_iter().flatten().fold(self.tick, Instant::min)
     }
 
     fn handle_timeouts(&mut self, ring: &mut Ring, now: Now) -> Result<(), RingError> {
@@ -289,7 +310,8 @@ impl Core {
             self.reporter.resync(dhcp.leases(), &self.view.index, now);
         }
         ring.resume_listeners();
-        self.shared.metrics.set_ring(ring.counters());
+        let counters = ring.counters();
+        self.shared.metrics.add_ring(std::mem::replace(&mut self.counted, counters), counters);
         Ok(())
     }
 

@@ -1,7 +1,9 @@
 use socket2::SockFilter;
 
-/// Where the client's hardware address stands, counted from the UDP header as a socket filter does.
-const CHADDR_AT: u32 = 8 + 28;
+/// Where the client's hardware address stands in a DHCP message.
+const CHADDR_AT: u32 = 28;
+/// A socket filter counts from the UDP header, a program that chooses a socket from the payload.
+const UDP_HEADER_BYTES: u32 = 8;
 
 /// Builds the filter that gives shard `index` of `count` its part of all DHCP clients.
 ///
@@ -9,13 +11,27 @@ const CHADDR_AT: u32 = 8 + 28;
 /// socket drops what is not its own, by the last four bytes of `chaddr`.
 pub(crate) fn chaddr_filter(index: u32, count: u32) -> [SockFilter; 5] {
     [
-        statement(libc::BPF_LD | libc::BPF_W | libc::BPF_ABS, CHADDR_AT + 2),
+        statement(libc::BPF_LD | libc::BPF_W | libc::BPF_ABS, UDP_HEADER_BYTES + CHADDR_AT + 2),
         statement(libc::BPF_ALU | libc::BPF_MOD | libc::BPF_K, count.max(1)),
         SockFilter::new(code(libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K), 0, 1, index),
         statement(libc::BPF_RET | libc::BPF_K, u32::MAX), // Keep the whole datagram.
         statement(libc::BPF_RET | libc::BPF_K, 0),
     ]
 }
+
+/// Builds the program that gives each unicast datagram to the socket of its client's shard: the
+/// sockets of the group count in the order they were bound.
+pub(crate) fn chaddr_choice(count: u32) -> [libc::sock_filter; 3] {
+    let statement = |operation, k| libc::sock_filter { code: code(operation), jt: 0, jf: 0, k };
+    [
+        statement(libc::BPF_LD | libc::BPF_W | libc::BPF_ABS, CHADDR_AT + 2),
+        statement(libc::BPF_ALU | libc::BPF_MOD | libc::BPF_K, count.max(1)),
+        statement(libc::BPF_RET | BPF_A, 0),
+    ]
+}
+
+/// "Return the accumulator": missing from the bindings.
+const BPF_A: u32 = 0x10;
 
 fn statement(operation: u32, k: u32) -> SockFilter {
     SockFilter::new(code(operation), 0, 0, k)

@@ -57,6 +57,10 @@ pub enum Done {
         bytes: Vec<u8>,
         result: io::Result<()>,
     },
+    /// What was written before [`Ring::sync_journal`] is on disk, or may be lost.
+    Synced {
+        result: io::Result<()>,
+    },
     /// Someone called [`Waker::wake`].
     Woken,
 }
@@ -272,7 +276,9 @@ impl Ring {
             Kind::Accept => self.finish_accept(token, result, more, batch),
             Kind::Receive => self.finish_receive(token, result, buffer, batch),
             Kind::StreamSend => self.finish_stream_send(token, result, batch),
-            Kind::JournalWrite | Kind::JournalSync => self.finish_commit(token, result, batch),
+            Kind::JournalWrite | Kind::JournalSync | Kind::JournalFlush => {
+                self.finish_commit(token, result, batch);
+            }
         }
         Ok(())
     }

@@ -6,7 +6,7 @@ use std::os::fd::{AsRawFd, OwnedFd};
 
 use socket2::{Domain, Protocol, Socket, Type};
 
-use crate::filter::chaddr_filter;
+use crate::filter::{chaddr_choice, chaddr_filter};
 
 /// A kernel queue this long holds some ten thousand DISCOVERs; the default holds about 250.
 const RECEIVE_BUFFER_BYTES: usize = 16 << 20;
@@ -52,6 +52,9 @@ pub fn udp(options: UdpOptions) -> io::Result<OwnedFd> {
         socket.attach_filter(&chaddr_filter(share.index, share.count))?;
     }
     socket.bind(&SocketAddr::from((Ipv4Addr::UNSPECIFIED, options.port)).into())?;
+    if let Some(share) = options.dhcp_share.filter(|_| options.shared) {
+        choose_by_chaddr(&socket, share.count)?;
+    }
     Ok(socket.into())
 }
 
@@ -72,6 +75,28 @@ pub fn udp6(port: u16, shared: bool) -> io::Result<OwnedFd> {
     widen_receive_buffer(&socket);
     socket.bind(&SocketAddr::from((Ipv6Addr::UNSPECIFIED, port)).into())?;
     Ok(socket.into())
+}
+
+/// Gives what is sent to one of us alone to the shard of its client. The last socket that is bound
+/// sets it for the whole group.
+fn choose_by_chaddr(socket: &Socket, count: u32) -> io::Result<()> {
+    let mut program = chaddr_choice(count);
+    let program = libc::sock_fprog {
+        len: u16::try_from(program.len()).unwrap_or_default(),
+        filter: program.as_mut_ptr(),
+    };
+    let len = libc::socklen_t::try_from(size_of_val(&program)).unwrap_or_default();
+    // SAFETY: the program and what it points to are valid during the call, which copies them.
+    let set = unsafe {
+        libc::setsockopt(
+            socket.as_raw_fd(),
+            libc::SOL_SOCKET,
+            libc::SO_ATTACH_REUSEPORT_CBPF,
+            (&raw const program).cast(),
+            len,
+        )
+    };
+    if set == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }
 
 /// Opens a socket that sends whole Ethernet frames on any interface and receives nothing.

@@ -10,6 +10,7 @@ pub(crate) enum Kind {
     StreamSend = 6,
     JournalWrite = 7,
     JournalSync = 8,
+    JournalFlush = 9,
 }
 
 /// Names one operation in `user_data`: kind (8 bits), generation (24), index (32).
@@ -56,6 +57,7 @@ impl Token {
             6 => Kind::StreamSend,
             7 => Kind::JournalWrite,
             8 => Kind::JournalSync,
+            9 => Kind::JournalFlush,
             _ => return None,
         };
         let generation = Generation(u32::from_be_bytes([0, g2, g1, g0]));
@@ -74,7 +76,7 @@ mod tests {
         for (kind, generation, index) in [
             (Kind::Wake, Generation(0), 0),
             (Kind::Send, last, u32::MAX),
-            (Kind::JournalSync, Generation(0x0012_3456), 7),
+            (Kind::JournalFlush, Generation(0x0012_3456), 7),
         ] {
             let token = Token::new(kind, generation, index);
             assert_eq!(Token::unpack(token.pack()), Some(token));

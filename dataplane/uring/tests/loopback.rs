@@ -323,6 +323,49 @@ fn a_failed_write_is_reported_and_never_synced() {
 }
 
 #[test]
+fn a_write_and_its_sync_are_reported_apart() {
+    let Some(mut ring) = ring(small()) else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("journal");
+    ring.set_journal(std::fs::File::create(&path).unwrap());
+    ring.write_journal(b"written".to_vec(), 0).unwrap();
+    turn_until(&mut ring, |_, done| matches!(done, Done::Committed { result: Ok(()), .. }));
+    assert_eq!(std::fs::read_to_string(&path).unwrap(), "written");
+    assert!(ring.sync_journal().unwrap());
+    assert!(!ring.sync_journal().unwrap(), "one at a time");
+    turn_until(&mut ring, |_, done| matches!(done, Done::Synced { result: Ok(()) }));
+    assert!(ring.sync_journal().unwrap());
+}
+
+#[test]
+fn each_client_has_one_shard_whatever_way_its_datagram_comes() {
+    const COUNT: u32 = 3;
+    let open = |index, port| {
+        let dhcp_share = Some(Share { index, count: COUNT });
+        udp(UdpOptions { port, shared: true, dhcp_share }).unwrap()
+    };
+    let first = open(0, 0);
+    let port = local_port(&first).unwrap();
+    let shards: Vec<UdpSocket> = [first, open(1, port), open(2, port)].map(Into::into).into();
+    let client = UdpSocket::bind("127.0.0.1:0").unwrap();
+    for number in 0..60_u32 {
+        let mut message = [0; 240];
+        message[28..30].copy_from_slice(&[2, 0]);
+        message[30..34].copy_from_slice(&number.to_be_bytes());
+        client.send_to(&message, ("127.0.0.1", port)).unwrap();
+        let mut got = [0; 240];
+        let shard = &shards[(number % COUNT) as usize];
+        shard.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
+        assert_eq!(shard.recv(&mut got).unwrap(), 240, "client {number}");
+        assert_eq!(got, message);
+    }
+    for shard in &shards {
+        shard.set_nonblocking(true).unwrap();
+        assert!(shard.recv(&mut [0; 240]).is_err(), "nothing comes twice");
+    }
+}
+
+#[test]
 fn another_thread_wakes_the_ring() {
     let Some(mut ring) = ring(small()) else { return };
     let waker = ring.waker();

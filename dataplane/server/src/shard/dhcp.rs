@@ -1,6 +1,6 @@
 use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
 
-use ironherd_leases::{Position, Table};
+use ironherd_leases::{Claims, Position, Table};
 use ironherd_proto::dhcp::{Config, Destination, Reply, Server, ServerPort};
 use ironherd_proto::tape::{Packet, Tape};
 use ironherd_proto::{DropReason, Event, Instant, Link, Now};
@@ -31,6 +31,10 @@ impl DhcpService {
 
     pub(super) fn leases(&self) -> &Table {
         self.server.leases()
+    }
+
+    pub(super) fn claims(&self) -> &Claims {
+        self.server.leases().claims()
     }
 
     pub(super) fn on_datagram(

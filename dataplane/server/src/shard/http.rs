@@ -173,7 +173,7 @@ impl Core {
             open.connection.handle_end();
             return Ok(());
         };
-        let leases = self.dhcp.as_ref().map(DhcpService::leases);
+        let leases = self.dhcp.as_ref().map(DhcpService::claims);
         let holders = Holders { index: &self.view.index, leases };
         let peer = open.peer.ip();
         let shelf = Shelf { view: &self.view, link: open.link, peer, holders, nonce: nonce() };

@@ -81,6 +81,9 @@ impl Sockets {
         share: Share,
     ) -> Result<(Self, BoundPorts), RackError> {
         let shared = 1 < share.count;
+        if shared && share.index == 0 {
+            refuse_strangers(services, ports)?;
+        }
         let open = |service, port, dhcp_share| {
             let options = UdpOptions { port, shared, dhcp_share };
             let socket = udp(options).map_err(|it| RackError::port(service, port, it))?;
@@ -178,4 +181,24 @@ fn or_without<T>(service: &str, opened: io::Result<T>) -> Option<T> {
         tracing::warn!(id = "rack.ipv6.off", service, %error, "not served over IPv6");
     }
     opened.ok()
+}
+
+/// Shards share their ports, and so would a second rack, or what the kernel has not taken down yet
+/// of one that was killed: its datagrams would go astray. Whoever has a port is told by a socket
+/// that shares with nobody.
+fn refuse_strangers(services: &Services, ports: &Ports) -> Result<(), RackError> {
+    let alone = |port| UdpOptions { port, shared: false, dhcp_share: None };
+    let rows = [
+        ("dhcp", services.dhcp, ports.dhcp),
+        ("proxy", services.dhcp && services.proxy, ports.proxy),
+        ("tftp", services.tftp, ports.tftp),
+    ];
+    for (service, _, port) in rows.into_iter().filter(|(_, on, port)| *on && *port != 0) {
+        udp(alone(port)).map_err(|it| RackError::port(service, port, it))?;
+    }
+    if services.http && ports.http != 0 {
+        let socket = listener(ports.http, false);
+        socket.map_err(|it| RackError::port("http", ports.http, it))?;
+    }
+    Ok(())
 }

@@ -16,13 +16,17 @@ pub(crate) struct Journal {
     bytes: Option<Vec<u8>>, // In flight.
     written: Option<i32>,
     synced: Option<i32>,
+    syncing: bool, // A sync of its own is in flight.
 }
 
 impl Ring {
     /// Sets the file of [`Self::commit`]. Not while a commit is in flight.
     pub fn set_journal(&mut self, file: File) {
         debug_assert!(!self.is_committing(), "the file in flight must stay");
-        self.memory.journal = Some(Journal { file, bytes: None, written: None, synced: None });
+        // A sync in flight holds the file it was started for by itself.
+        let syncing = self.memory.journal.as_ref().is_some_and(|it| it.syncing);
+        self.memory.journal =
+            Some(Journal { file, bytes: None, written: None, synced: None, syncing });
     }
 
     #[must_use]
@@ -36,9 +40,48 @@ impl Ring {
     /// # Errors
     /// [`RingError::Enter`] when the ring is broken.
     pub fn commit(&mut self, bytes: Vec<u8>, offset: u64) -> Result<(), RingError> {
+        let Some((write, sync)) = self.start_write(bytes, offset) else { return Ok(()) };
+        let tokens = [token(Kind::JournalWrite), token(Kind::JournalSync)];
+        self.push_all(&[write.flags(squeue::Flags::IO_LINK), sync], &tokens)
+    }
+
+    /// Writes `bytes` at `offset` alone: it outlives this process, but no power cut until
+    /// [`Self::sync_journal`]. [`Done::Committed`] tells when it is written.
+    ///
+    /// # Errors
+    /// [`RingError::Enter`] when the ring is broken.
+    pub fn write_journal(&mut self, bytes: Vec<u8>, offset: u64) -> Result<(), RingError> {
+        let Some((write, _)) = self.start_write(bytes, offset) else { return Ok(()) };
+        if let Some(journal) = &mut self.memory.journal {
+            journal.synced = Some(0); // That is another's matter.
+        }
+        self.push(&write, token(Kind::JournalWrite))
+    }
+
+    /// Puts all that was written on disk; [`Done::Synced`] tells when. One at a time: `false` if
+    /// another is in flight, or there is no file.
+    ///
+    /// # Errors
+    /// [`RingError::Enter`] when the ring is broken.
+    pub fn sync_journal(&mut self) -> Result<bool, RingError> {
+        let Some(journal) = self.memory.journal.as_mut().filter(|it| !it.syncing) else {
+            return Ok(false);
+        };
+        journal.syncing = true;
+        let file = Fd(journal.file.as_raw_fd());
+        let sync = opcode::Fsync::new(file).flags(FsyncFlags::DATASYNC).build();
+        self.push(&sync, token(Kind::JournalFlush))?;
+        Ok(true)
+    }
+
+    fn start_write(
+        &mut self,
+        bytes: Vec<u8>,
+        offset: u64,
+    ) -> Option<(squeue::Entry, squeue::Entry)> {
         let Some(journal) = self.memory.journal.as_mut().filter(|it| it.bytes.is_none()) else {
             debug_assert!(false, "one commit at a time, into a file that was set");
-            return Ok(());
+            return None;
         };
         let file = Fd(journal.file.as_raw_fd());
         let len = u32::try_from(bytes.len()).unwrap_or(u32::MAX);
@@ -47,27 +90,37 @@ impl Ring {
         journal.bytes = Some(bytes); // Moving the Vec leaves its memory where it is.
         journal.written = None;
         journal.synced = None;
-        let token = |kind| Token::new(kind, Generation::default(), 0);
-        let tokens = [token(Kind::JournalWrite), token(Kind::JournalSync)];
-        self.push_all(&[write.flags(squeue::Flags::IO_LINK), sync], &tokens)
+        Some((write, sync))
     }
 
     pub(super) fn finish_commit(&mut self, token: Token, result: i32, batch: &mut Vec<Done>) {
         let Some(journal) = &mut self.memory.journal else { return };
         match token.kind {
             Kind::JournalWrite => journal.written = Some(result),
-            _ => journal.synced = Some(result),
+            Kind::JournalSync => journal.synced = Some(result),
+            _ => {
+                journal.syncing = false;
+                batch.push(Done::Synced { result: outcome(result) });
+                return;
+            }
         }
         let (Some(written), Some(synced)) = (journal.written, journal.synced) else { return };
         let Some(bytes) = journal.bytes.take() else { return };
         let whole = usize::try_from(written).is_ok_and(|it| it == bytes.len());
         let result = match (written, synced) {
-            (..0, _) => Err(io::Error::from_raw_os_error(-written)),
+            (..0, _) => outcome(written),
             // A short write breaks the link: the disk is full.
             _ if !whole => Err(io::ErrorKind::StorageFull.into()),
-            (_, ..0) => Err(io::Error::from_raw_os_error(-synced)),
-            _ => Ok(()),
+            _ => outcome(synced),
         };
         batch.push(Done::Committed { bytes, result });
     }
+}
+
+fn token(kind: Kind) -> Token {
+    Token::new(kind, Generation::default(), 0)
+}
+
+fn outcome(result: i32) -> io::Result<()> {
+    if result < 0 { Err(io::Error::from_raw_os_error(-result)) } else { Ok(()) }
 }

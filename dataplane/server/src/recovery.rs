@@ -1,0 +1,326 @@
+//! Brings the leases of an earlier run back, with however many shards that had.
+//!
+//! Shard 0 writes `leases.journal`, shard n `leases-n.journal`. All that is there is read, each
+//! journal by a thread of its own. Where a record is not in the journal of the shard that has its
+//! client now, every shard's journal is written anew under a name that is read, too (`.moved`),
+//! and only when all of those are on disk do they take the places of the old ones: whenever the
+//! power fails, every lease is in some file that the next start reads.
+
+use std::ffi::OsStr;
+use std::fs::{File, OpenOptions};
+use std::io::{self, Read, Write};
+use std::path::{Path, PathBuf};
+
+use ironherd_leases::{Claims, Recovery, Replay, Slice, Table, join};
+
+use crate::clock::since_epoch;
+use crate::error::RackError;
+
+/// The journal as it was found at start, and the leases that it tells of.
+#[derive(Debug)]
+pub(crate) struct JournalFile {
+    pub(crate) file: File,
+    pub(crate) bytes: u64,
+    pub(crate) table: Table,
+}
+
+/// A crash cuts short one batch, which is seldom longer; more is a fault of the disk.
+const CUT_BYTES_MAX: usize = 64 << 10;
+const PIECE_BYTES: usize = 1 << 20;
+
+/// The journal of one shard.
+pub(crate) fn journal_of(folder: &Path, shard: usize) -> PathBuf {
+    match shard {
+        0 => folder.join("leases.journal"),
+        _ => folder.join(format!("leases-{shard}.journal")),
+    }
+}
+
+/// Opens the journal of every shard, with the leases that are its clients' now.
+///
+/// The key is a secret of this run, for the tables' hashing.
+pub(crate) fn open_journals(
+    folder: &Path,
+    count: u32,
+    key: [u64; 2],
+) -> Result<Vec<JournalFile>, RackError> {
+    let own: Vec<PathBuf> = (0..count as usize).map(|it| journal_of(folder, it)).collect();
+    let others = others(folder, &own).map_err(RackError::file(folder))?;
+    let claims = Claims::new();
+    let shard = &|index: u32, path: &Path| {
+        let mut table = Table::of_shard(Slice { index, count }, claims.clone(), key);
+        let found = read_back(path, &mut table)?;
+        for other in others.iter().skip(index as usize).step_by(count as usize) {
+            read_back(other, &mut table)?;
+        }
+        Ok((table, found))
+    };
+    let read = std::thread::scope(|scope| {
+        let shards = (0..count).zip(&own);
+        let threads: Vec<_> =
+            shards.map(|(index, path)| scope.spawn(move || shard(index, path))).collect();
+        let ends = threads.into_iter().map(|it| it.join().map_err(|_| RackError::Panicked)?);
+        ends.collect::<Result<Vec<_>, RackError>>()
+    })?;
+    let (tables, found): (Vec<_>, Vec<_>) = read.into_iter().unzip();
+    let joined = join(tables);
+    let files: Vec<_> = if joined.moved || !others.is_empty() {
+        let moved = rewrite(folder, &own, &others, &joined.tables);
+        moved.map_err(RackError::file(folder))?
+    } else {
+        let settled = own
+            .iter()
+            .zip(&found)
+            .map(|(path, it)| settle(path, it).map_err(RackError::file(path.as_path())));
+        settled.collect::<Result<_, _>>()?
+    };
+    // A new file's name is on disk only once its folder is.
+    sync_folder(folder).map_err(RackError::file(folder))?;
+    let leases: usize = joined.tables.iter().map(|it| it.bound().count()).sum();
+    let bytes: u64 = files.iter().map(|(_, bytes)| bytes).sum();
+    tracing::info!(id = "rack.journal", leases, bytes, shards = count, "leases were read back");
+    let whole = |((file, bytes), table)| JournalFile { file, bytes, table };
+    Ok(files.into_iter().zip(joined.tables).map(whole).collect())
+}
+
+/// What an earlier run left beside the journals of this one: those of more shards than there are
+/// now, and of a move that was cut short.
+fn others(folder: &Path, own: &[PathBuf]) -> io::Result<Vec<PathBuf>> {
+    let mut others = Vec::new();
+    for entry in std::fs::read_dir(folder)? {
+        let path = entry?.path();
+        let name = path.file_name().and_then(OsStr::to_str).unwrap_or_default();
+        let is_ours = name.starts_with("leases.") || name.starts_with("leases-");
+        let extension = path.extension().and_then(OsStr::to_str).unwrap_or_default();
+        if is_ours && ["journal", "moved"].contains(&extension) && !own.contains(&path) {
+            others.push(path);
+        }
+    }
+    others.sort();
+    Ok(others)
+}
+
+/// Reads one journal piece by piece: it may be larger than what it says many times over.
+fn read_back(path: &Path, table: &mut Table) -> Result<Recovery, RackError> {
+    let mut replay = Replay::default();
+    let mut read = || {
+        let mut file = match File::open(path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(0),
+            file => file?,
+        };
+        let mut piece = vec![0; PIECE_BYTES];
+        let mut whole = 0;
+        loop {
+            match file.read(&mut piece) {
+                Ok(0) => return Ok(whole),
+                Ok(len) => {
+                    table.replay(&mut replay, &piece[..len]);
+                    whole += len;
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+    };
+    let whole = read().map_err(RackError::file(path))?;
+    let recovery = table.end_replay(replay);
+    if let Some(version) = recovery.foreign_version {
+        return Err(RackError::JournalVersion { path: path.to_owned(), version });
+    }
+    let file = path.display();
+    if 0 < recovery.damaged {
+        let (id, damaged) = ("rack.journal.damaged", recovery.damaged);
+        tracing::error!(id, %file, damaged, "the disk has lost records inside of the journal");
+    }
+    let cut = whole - recovery.valid_bytes;
+    if 0 < cut {
+        tracing::warn!(id = "rack.journal.cut", %file, cut, "the journal's end was half-written");
+    }
+    if recovery.torn && CUT_BYTES_MAX < cut {
+        set_aside(path).map_err(RackError::file(path))?;
+    }
+    Ok(recovery)
+}
+
+/// Cuts off what a crash left half-written.
+fn settle(path: &Path, found: &Recovery) -> io::Result<(File, u64)> {
+    let mut options = OpenOptions::new();
+    let file = options.write(true).create(true).truncate(false).open(path)?;
+    let valid = u64::try_from(found.valid_bytes).unwrap_or_default();
+    if file.metadata()?.len() != valid {
+        file.set_len(valid)?;
+    }
+    file.sync_all()?;
+    Ok((file, valid))
+}
+
+/// Writes every shard's journal anew, and only then removes what the leases were read from.
+fn rewrite(
+    folder: &Path,
+    own: &[PathBuf],
+    others: &[PathBuf],
+    tables: &[Table],
+) -> io::Result<Vec<(File, u64)>> {
+    let mut files = Vec::with_capacity(own.len());
+    for (path, table) in own.iter().zip(tables) {
+        // Written elsewhere first: a half-written file must not take a whole one's place.
+        let (part, moved) = (path.with_extension("part"), path.with_extension("moved"));
+        let image = table.compact();
+        let mut file = File::create(&part)?;
+        file.write_all(&image)?;
+        file.sync_all()?;
+        std::fs::rename(&part, &moved)?;
+        files.push((file, u64::try_from(image.len()).unwrap_or_default()));
+    }
+    sync_folder(folder)?;
+    for path in own {
+        std::fs::rename(path.with_extension("moved"), path)?;
+    }
+    sync_folder(folder)?;
+    for path in others.iter().filter(|it| it.exists()) {
+        std::fs::remove_file(path)?;
+    }
+    tracing::info!(id = "rack.journal.moved", shards = own.len(), "the leases were dealt out anew");
+    Ok(files)
+}
+
+fn sync_folder(folder: &Path) -> io::Result<()> {
+    File::open(folder)?.sync_all()
+}
+
+/// Copies a journal that a crash alone cannot have made: someone may still read it.
+fn set_aside(path: &Path) -> io::Result<()> {
+    let mut name = path.file_name().unwrap_or_default().to_owned();
+    name.push(format!(".damaged-{}", since_epoch().as_secs()));
+    let copy = path.with_file_name(name);
+    std::fs::copy(path, &copy)?;
+    let id = "rack.journal.aside";
+    tracing::error!(id, copy = %copy.display(), "the journal is damaged; this is a copy of it");
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use ironherd_leases::{Ask, State};
+    use ironherd_snapshot::{ClassSet, Index, Mac, Range, Snapshot, Subnet};
+
+    use super::*;
+
+    #[test]
+    fn a_long_damaged_end_is_copied_before_it_is_cut() {
+        for (garbage, copies) in [(CUT_BYTES_MAX, 0), (CUT_BYTES_MAX + 1, 1)] {
+            let folder = tempfile::tempdir().unwrap();
+            let path = journal_of(folder.path(), 0);
+            std::fs::write(&path, vec![7; garbage]).unwrap();
+            let journal = open_journals(folder.path(), 1, [1, 2]).unwrap().pop().unwrap();
+            assert_eq!((journal.bytes, std::fs::metadata(&path).unwrap().len()), (0, 0));
+            let names = std::fs::read_dir(folder.path()).unwrap();
+            let is_copy = |name: &str| name.starts_with("leases.journal.damaged-");
+            let found =
+                names.filter(|it| is_copy(it.as_ref().unwrap().file_name().to_str().unwrap()));
+            assert_eq!(found.count(), copies, "{garbage}");
+        }
+    }
+
+    #[test]
+    fn a_journal_of_another_version_stops_the_start() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = journal_of(folder.path(), 0);
+        // Intact, but for its version all zeros.
+        let mut record = [0_u8; 64];
+        record[..4].copy_from_slice(&0xb17c_4d87_u32.to_le_bytes());
+        record[4] = 2;
+        std::fs::write(&path, record).unwrap();
+        let error = open_journals(folder.path(), 1, [1, 2]).unwrap_err();
+        assert!(matches!(error, RackError::JournalVersion { version: 2, .. }), "{error}");
+        assert_eq!(std::fs::metadata(&path).unwrap().len(), 64, "nothing is cut");
+    }
+
+    const CLIENTS: u8 = 100;
+
+    fn index() -> Index {
+        let range = Range::new([10, 0, 0, 10].into(), [10, 0, 0, 250].into());
+        let cidr = "10.0.0.0/24".parse().unwrap();
+        let subnet = Subnet { cidr, ranges: vec![range], ..Subnet::default() };
+        Index::new(Snapshot { generation: 1, subnets: vec![subnet], ..Snapshot::default() })
+    }
+
+    fn mac(client: u8) -> Mac {
+        Mac([2, 0, 0, 0, 0, client])
+    }
+
+    /// Binds some clients, each by its shard, and puts that into the journals.
+    fn bind_all(journals: &mut [JournalFile], index: &Index) {
+        for journal in journals {
+            let table = &mut journal.table;
+            table.follow(index);
+            let slice = table.slice();
+            for client in (0..CLIENTS).filter(|it| slice.holds(mac(*it))) {
+                let (ours, classes) = ([10, 0, 0, 1].into(), ClassSet::NONE);
+                let ask = Ask { index, subnet: 0, mac: mac(client), reserved: None, ours, classes };
+                let address = table.offer(&ask, None, 60).unwrap().address;
+                table.bind(&ask, address, u64::MAX).unwrap();
+            }
+            let mut bytes = Vec::new();
+            if table.take_batch(&mut bytes).is_some() {
+                journal.file.write_all(&bytes).unwrap();
+            }
+        }
+    }
+
+    fn leases(journals: &[JournalFile]) -> Vec<(Mac, std::net::Ipv4Addr)> {
+        let mut all = Vec::new();
+        for JournalFile { table, .. } in journals {
+            let slice = table.slice();
+            assert!(table.bound().all(|it| slice.holds(it.mac) && it.state == State::Bound));
+            all.extend(table.bound().map(|it| (it.mac, it.address)));
+        }
+        all.sort_unstable();
+        all
+    }
+
+    #[test]
+    fn leases_outlive_every_change_of_the_number_of_shards() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut journals = open_journals(folder.path(), 3, [1, 2]).unwrap();
+        bind_all(&mut journals, &index());
+        let want = leases(&journals);
+        assert_eq!(want.len(), usize::from(CLIENTS));
+        for count in [3, 1, 16, 16, 2] {
+            let journals = open_journals(folder.path(), count, [3, 4]).unwrap();
+            assert_eq!(leases(&journals), want, "{count} shards");
+            let names = std::fs::read_dir(folder.path()).unwrap();
+            assert_eq!(names.count(), count as usize, "one file a shard");
+        }
+    }
+
+    #[test]
+    fn a_move_that_is_cut_short_anywhere_loses_no_lease() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut journals = open_journals(folder.path(), 2, [1, 2]).unwrap();
+        bind_all(&mut journals, &index());
+        let want = leases(&journals);
+        let old: Vec<_> =
+            (0..2).map(|it| std::fs::read(journal_of(folder.path(), it)).unwrap()).collect();
+        drop(open_journals(folder.path(), 3, [1, 2]).unwrap());
+        let new: Vec<_> =
+            (0..3).map(|it| std::fs::read(journal_of(folder.path(), it)).unwrap()).collect();
+        // How many are written, and how many of those have their places already.
+        for (written, placed) in [(0, 0), (1, 0), (2, 0), (3, 0), (3, 1), (3, 2), (3, 3)] {
+            let folder = tempfile::tempdir().unwrap();
+            for (shard, bytes) in old.iter().enumerate() {
+                std::fs::write(journal_of(folder.path(), shard), bytes).unwrap();
+            }
+            for (shard, bytes) in new.iter().enumerate().take(written) {
+                let path = journal_of(folder.path(), shard);
+                let is_placed = shard < placed;
+                let path = if is_placed { path } else { path.with_extension("moved") };
+                std::fs::write(path, bytes).unwrap();
+            }
+            for count in [3, 2, 5] {
+                let journals = open_journals(folder.path(), count, [3, 4]).unwrap();
+                assert_eq!(leases(&journals), want, "{written} written, {placed} placed");
+            }
+        }
+    }
+}

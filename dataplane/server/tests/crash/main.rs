@@ -1,0 +1,86 @@
+//! A rack that is killed under load, again and again, and a rack whose disk fails.
+//!
+//! Thousands of clients ask for fewer addresses than there are clients, directly and through a
+//! relay; a ledger keeps what each was promised. `IRONHERD_CRASH_ROUNDS` says how often the rack
+//! is killed.
+
+#![allow(clippy::unwrap_used, reason = "in a test a failure is the message")]
+
+mod lab;
+mod load;
+
+use std::time::Duration;
+
+use lab::Lab;
+use load::{Load, Random};
+
+const ROUNDS: u32 = 12;
+const EIO: i32 = 5;
+
+/// Not a test: the rack that the tests start, in its own process so that it can be killed.
+#[test]
+fn rack_process() {
+    lab::run_if_asked();
+}
+
+#[test]
+fn no_promise_is_lost_by_kill_9_under_load() {
+    let Some(lab) = Lab::new("kill") else { return };
+    let rounds = std::env::var("IRONHERD_CRASH_ROUNDS").ok();
+    let rounds = rounds.map_or(ROUNDS, |it| it.parse().unwrap());
+    let mut random = Random::new(u64::from(std::process::id()));
+    let mut load = Load::new(&lab, random.next());
+    let mut shards = 1;
+    for round in 0..rounds {
+        if random.below(3) == 0 {
+            shards = 1 + random.below(4);
+        }
+        let rack = lab.start_rack(shards, "durable");
+        load.check_promises(&format!("round {round}, {shards} shards"));
+        let before = load.acks();
+        // At some moment of the first half second, and never before a lease was granted.
+        load.run(Duration::from_millis(10 + u64::from(random.below(400))));
+        load.run_until(Duration::from_secs(20), |load| before < load.acks());
+        drop(rack); // Kills it with signal 9.
+    }
+    let _rack = lab.start_rack(2, "durable");
+    load.check_promises("the end");
+    println!("{} promises in {rounds} rounds, {} held at the end", load.acks(), load.held());
+    assert!(u64::from(rounds) * 10 < load.acks(), "only {} promises", load.acks());
+}
+
+#[test]
+fn a_relaxed_rack_keeps_its_promises_when_it_is_killed() {
+    let Some(lab) = Lab::new("relaxed") else { return };
+    let mut load = Load::new(&lab, 7);
+    for round in 0..3 {
+        let mut rack = lab.start_rack(2, "relaxed");
+        assert_eq!(rack.metric("leases_durable"), 0);
+        load.check_promises(&format!("round {round}"));
+        load.run(Duration::from_millis(300));
+    }
+    assert!(30 < load.acks(), "only {} promises", load.acks());
+}
+
+#[test]
+fn a_disk_that_fails_grants_nothing_and_heals() {
+    let Some(lab) = Lab::new("disk") else { return };
+    let mut load = Load::new(&lab, 9);
+    let mut rack = lab.start_rack(2, "durable");
+    load.run(Duration::from_millis(200));
+    assert_eq!(rack.metric("journals_failed"), 0);
+    rack.fail_disk_with(EIO);
+    // Each shard meets the fault at its next commit. From then on there is no ACK of a new lease.
+    load.run_until(Duration::from_secs(20), |_| rack.metric("journals_failed") == 2);
+    load.run(Duration::from_millis(300));
+    let (acks, failures) = (load.acks(), rack.metric("journal_failures_total"));
+    load.run(Duration::from_millis(700));
+    assert_eq!(load.acks(), acks, "an ACK would promise what a crash forgets");
+    assert!(2 <= failures);
+    rack.fail_disk_with(0);
+    load.run_until(Duration::from_secs(30), |load| acks + 20 < load.acks());
+    load.run_until(Duration::from_secs(30), |_| rack.metric("journals_failed") == 0);
+    drop(rack);
+    let _rack = lab.start_rack(3, "durable");
+    load.check_promises("behind the fault");
+}
