@@ -123,10 +123,11 @@ fn account(it: &Value) -> Table {
     };
     let answered = it["answered"] == true;
     let outcome = match answered {
-        true => Cell::new(text("/replyKind").unwrap_or_else(|| "ANSWERED".to_owned())),
+        true => Cell::new(both("/replyKind", "/refusal").unwrap_or_default()),
         false => Cell::new(both("/drop/text", "/drop/reason").unwrap_or_default()),
     };
-    let colour = if answered { Color::Green } else { Color::Red };
+    let granted = answered && it["replyKind"] != "NAK";
+    let colour = if granted { Color::Green } else { Color::Red };
     table.add_row([bold("ANSWER"), outcome.fg(colour).add_attribute(Attribute::Bold)]);
     let rack = format!(
         "{} on {} ({}), snapshot {}",
@@ -162,22 +163,32 @@ fn account(it: &Value) -> Table {
     table
 }
 
-/// The options of the reply: text where it is known, else the bytes.
+/// The options: text where it is known, else the bytes; and what is not sent, with the reason.
 fn options(list: &Value) -> Table {
     let mut table = plain();
     table.set_header(["CODE", "OPTION", "VALUE", "FROM"].map(bold));
     for it in list.as_array().into_iter().flatten() {
         let text = |name: &str| it[name].as_str().unwrap_or_default().to_owned();
+        let unsent = match it["fate"].as_str() {
+            Some("NOT_ASKED") => Some("not asked for"),
+            Some("SUPPRESSED") => Some("suppressed"),
+            Some("NO_ROOM") => Some("no room"),
+            _ => None,
+        };
         let value = match it["text"].as_str() {
             Some(text) => text.to_owned(),
             None => format!("0x{}", text("hex")),
+        };
+        let value = match unsent {
+            Some(why) => Cell::new(format!("({why}) {value}")).fg(Color::DarkGrey),
+            None => Cell::new(value),
         };
         let scope = text("scope");
         let from = match scope.as_str() {
             "protocol" | "boot" => Cell::new(scope),
             _ => Cell::new(scope).fg(Color::Yellow),
         };
-        table.add_row([Cell::new(&it["code"]), Cell::new(text("name")), Cell::new(value), from]);
+        table.add_row([Cell::new(&it["code"]), Cell::new(text("name")), value, from]);
     }
     table
 }
@@ -227,9 +238,10 @@ mod tests {
         let list = json!([
             { "code": 3, "name": "router", "hex": "0a4d0001", "text": "10.77.0.1",
               "scope": "subnet" },
-            { "code": 224, "name": null, "hex": "beef", "text": null, "scope": "class" },
+            { "code": 224, "name": null, "hex": "beef", "text": null, "scope": "class a",
+              "fate": "NOT_ASKED" },
         ]);
         let text = options(&list).to_string();
-        assert!(text.contains("10.77.0.1") && text.contains("0xbeef"), "{text}");
+        assert!(text.contains("10.77.0.1") && text.contains("(not asked for) 0xbeef"), "{text}");
     }
 }

@@ -2,10 +2,10 @@ use std::fmt;
 
 /// Names each reason once: the enum, its text for metrics, and the list of all.
 macro_rules! drop_reasons {
-    ($($(#[$doc:meta])* $name:ident => $text:literal,)+) => {
+    ($($(#[doc = $doc:literal])+ $name:ident => $text:literal,)+) => {
         /// Why a packet got no answer. Every packet is answered or counted under one of these.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-        pub enum DropReason { $($(#[$doc])* $name,)+ }
+        pub enum DropReason { $($(#[doc = $doc])+ $name,)+ }
 
         impl DropReason {
             pub const ALL: [Self; [$($text),+].len()] = [$(Self::$name),+];
@@ -14,6 +14,12 @@ macro_rules! drop_reasons {
             #[must_use]
             pub const fn as_str(self) -> &'static str {
                 match self { $(Self::$name => $text,)+ }
+            }
+
+            /// The reason as a sentence for a person, with a space before it.
+            #[must_use]
+            pub const fn text(self) -> &'static str {
+                match self { $(Self::$name => concat!($($doc),+),)+ }
             }
         }
     };
@@ -187,6 +193,8 @@ mod tests {
         for ((times, reason), counted) in (1..).zip(DropReason::ALL).zip(counters.iter()) {
             assert_eq!(counted, (reason, times));
             assert!(names.insert(reason.as_str()), "{reason} is used twice");
+            let text = reason.text();
+            assert!(text.starts_with(' ') && text.ends_with('.'), "{reason}: {text}");
         }
     }
 }

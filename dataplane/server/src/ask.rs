@@ -1,6 +1,10 @@
 //! Questions of the region: each is put to the shards that know, and answered beside them.
 
 mod capture;
+mod explain;
+mod option;
+
+pub(crate) use explain::{Found, link, question as explain_question};
 
 use std::sync::Arc;
 use std::sync::mpsc::SyncSender;
@@ -9,7 +13,10 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use ironherd_link::{Reply, Request};
 use ironherd_proto::tape::{Packet, Tape};
-use ironherd_snapshot::ask::{CaptureQuestion, RackQuestion, RackRefusal, RefusalCode};
+use ironherd_snapshot::Mac;
+use ironherd_snapshot::ask::{
+    CaptureQuestion, DhcpQuestion, RackQuestion, RackRefusal, RefusalCode,
+};
 use ironherd_uring::Waker;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 use tokio::task::JoinSet;
@@ -30,6 +37,8 @@ pub(crate) struct Ask {
 pub(crate) enum AskKind {
     /// Which packets have you kept of this?
     Packets { question: CaptureQuestion, reply: oneshot::Sender<Kept> },
+    /// What would this client get?
+    Explain { question: Box<DhcpQuestion>, reply: oneshot::Sender<Result<Found, RackRefusal>> },
 }
 
 /// Packets that one shard has kept.
@@ -82,12 +91,23 @@ impl Asker {
 
     async fn answer(&self, question: RackQuestion) -> Result<Reply, RackRefusal> {
         match question {
-            RackQuestion::DhcpExplain(_) => Err(RackRefusal {
-                code: RefusalCode::Unsupported,
-                message: "this rack cannot explain".to_owned(),
-            }),
+            RackQuestion::DhcpExplain(question) => self.explain(question).await,
             RackQuestion::DhcpCapture(question) => self.capture(question).await,
         }
+    }
+
+    async fn explain(&self, question: Box<DhcpQuestion>) -> Result<Reply, RackRefusal> {
+        let door = self.door_of(question.mac).ok_or_else(|| busy("the rack has no shard"))?;
+        let (reply, replied) = oneshot::channel();
+        let found = self.ask(door, AskKind::Explain { question, reply }, replied).await??;
+        let text = serde_json::to_string(&explain::told(found)).unwrap_or_default();
+        Ok(Reply { text, file: None })
+    }
+
+    /// The shard that hears this card, as the sockets' filters share the cards out.
+    fn door_of(&self, Mac([_, _, a, b, c, d]): Mac) -> Option<&Door> {
+        let word = usize::try_from(u32::from_be_bytes([a, b, c, d])).ok()?;
+        self.doors.get(word.checked_rem(self.doors.len())?)
     }
 
     async fn capture(&self, question: CaptureQuestion) -> Result<Reply, RackRefusal> {

@@ -164,7 +164,7 @@ impl Shard {
                     Command::Compacted(outcome) => {
                         self.core.on_compacted(&mut self.ring, outcome, now);
                     }
-                    Command::Ask(ask) => self.core.on_ask(ask, self.clock),
+                    Command::Ask(ask) => self.core.on_ask(ask, self.clock, now),
                 }
             }
             self.core.commit(&mut self.ring, now)?;
@@ -256,11 +256,14 @@ impl Core {
     }
 
     /// Answers from what this shard alone has.
-    fn on_ask(&self, ask: Ask, clock: Clock) {
+    fn on_ask(&mut self, ask: Ask, clock: Clock, now: Now) {
         match ask.kind {
             AskKind::Packets { question, reply } => {
                 let tape = self.tape.only(usize::MAX, |it| fits(&question, clock, it));
                 let _ = reply.send(Kept { tape, clock }); // Whoever asked may have given up.
+            }
+            AskKind::Explain { question, reply } => {
+                let _ = reply.send(dhcp::explain(self.dhcp.as_mut(), &self.view, &question, now));
             }
         }
     }

@@ -69,7 +69,7 @@ pub struct DhcpQuestion {
     pub remote_id: Vec<u8>,
     /// Option 50.
     pub requested: Option<Ipv4Addr>,
-    /// Option 55. Empty: what a usual boot client asks for.
+    /// Option 55. Empty: it leaves the choice to the server.
     pub wants: Vec<u8>,
     /// Option 12.
     pub hostname: Option<String>,
@@ -97,6 +97,8 @@ pub struct Explanation {
     pub drop: Option<ExplainedDrop>,
     /// `OFFER`, `ACK` or `NAK`.
     pub reply_kind: Option<String>,
+    /// What a NAK says.
+    pub refusal: Option<String>,
     pub vlan: Option<ExplainedName>,
     pub mode: Option<DhcpMode>,
     pub subnet: Option<ExplainedName>,
@@ -111,7 +113,7 @@ pub struct Explanation {
     pub address_why: Option<String>,
     pub lease_seconds: Option<u32>,
     pub boot: Option<ExplainedBoot>,
-    /// In the order of the reply.
+    /// Every option that some scope has, sent or not.
     pub options: Vec<ExplainedOption>,
     /// Where the reply goes: a sentence.
     pub destination: Option<String>,
@@ -159,8 +161,24 @@ pub struct ExplainedOption {
     pub data: Vec<u8>,
     /// The data as people write it, where its type is known.
     pub text: Option<String>,
-    /// Whose word it is, e.g. `subnet` or `class`.
+    /// Whose word it is, e.g. `subnet` or `class gpu`.
     pub scope: String,
+    #[serde(default)]
+    pub fate: OptionFate,
+}
+
+/// What becomes of an option that some scope has.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OptionFate {
+    #[default]
+    Sent,
+    /// The client does not ask for it, and nothing forces it.
+    NotAsked,
+    /// A scope says that it shall not be sent.
+    Suppressed,
+    /// The reply has no room for it.
+    NoRoom,
 }
 
 /// Which packets are wanted.

@@ -1,8 +1,8 @@
 //! What a client would get, and why.
 
-use async_graphql::{ID, Object, SimpleObject};
+use async_graphql::{Enum, ID, Object, SimpleObject};
 use ironherd_app::Explained;
-use ironherd_snapshot::ask::{ExplainedName, ExplainedOption};
+use ironherd_snapshot::ask::{self, ExplainedName, ExplainedOption};
 
 use crate::dhcp::DhcpMode;
 use crate::id::{self, Kind};
@@ -50,6 +50,11 @@ impl DhcpExplanation {
     /// The reply: `OFFER`, `ACK` or `NAK`.
     async fn reply_kind(&self) -> Option<&str> {
         self.0.explanation.reply_kind.as_deref()
+    }
+
+    /// What a `NAK` would say.
+    async fn refusal(&self) -> Option<&str> {
+        self.0.explanation.refusal.as_deref()
     }
 
     /// The VLAN.
@@ -115,7 +120,7 @@ impl DhcpExplanation {
         Some(DhcpExplainedBoot { file: boot.file, why: boot.why })
     }
 
-    /// The options of the reply, in its order.
+    /// Every option that some scope has for the client, sent or not, as they were decided.
     async fn options(&self) -> Vec<DhcpExplainedOption> {
         self.0.explanation.options.iter().cloned().map(Into::into).collect()
     }
@@ -191,6 +196,22 @@ pub(crate) struct DhcpExplainedOption {
     text: Option<String>,
     /// Whose word it is: `protocol`, `boot`, or a scope from `host` to `global`.
     scope: String,
+    /// What becomes of it.
+    fate: DhcpOptionFate,
+}
+
+/// What becomes of an option that some scope has.
+#[derive(Enum, Clone, Copy, Debug, PartialEq, Eq)]
+#[graphql(remote = "ask::OptionFate")]
+pub(crate) enum DhcpOptionFate {
+    /// It is in the reply.
+    Sent,
+    /// The client does not ask for it, and nothing forces it.
+    NotAsked,
+    /// A scope says that it shall not be sent.
+    Suppressed,
+    /// The reply has no room for it.
+    NoRoom,
 }
 
 impl From<ExplainedName> for DhcpExplainedThing {
@@ -202,7 +223,7 @@ impl From<ExplainedName> for DhcpExplainedThing {
 impl From<ExplainedOption> for DhcpExplainedOption {
     fn from(it: ExplainedOption) -> Self {
         let (code, hex) = (i32::from(it.code), hex(&it.data));
-        Self { code, name: it.name, hex, text: it.text, scope: it.scope }
+        Self { code, name: it.name, hex, text: it.text, scope: it.scope, fate: it.fate.into() }
     }
 }
 

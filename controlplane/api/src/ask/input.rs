@@ -50,7 +50,7 @@ pub(crate) struct DhcpExplainInput {
     pub(crate) remote_id: Option<String>,
     /// Option 50.
     pub(crate) requested_address: Option<String>,
-    /// Option 55: the codes that it asks for. Absent: what a usual boot client asks for.
+    /// Option 55: the codes that it asks for. Absent: it leaves the choice to the server.
     pub(crate) wants: Option<Vec<i32>>,
     /// Option 12.
     pub(crate) hostname: Option<String>,

@@ -96,7 +96,7 @@ fn line(at_us: u64, packet: &Packet<'_>, view: &View) -> CapturedLine {
         mac: packet.mac,
         from: packet.from.to_string(),
         to: packet.to.to_string(),
-        message: message.map(|it| format!("{it:?}").to_uppercase()),
+        message: message.map(super::explain::message),
         outcome: outcome.to_owned(),
         bytes: u32::try_from(packet.payload.len()).unwrap_or(u32::MAX),
     }

@@ -1,14 +1,17 @@
 use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
+use std::sync::Arc;
 
 use ironherd_leases::{Claims, Position, Table};
 use ironherd_proto::dhcp::{Config, Destination, Reply, Server, ServerPort};
 use ironherd_proto::tape::{Packet, Tape};
 use ironherd_proto::{DropReason, Event, Instant, Link, Now};
+use ironherd_snapshot::ask::{DhcpQuestion, RackRefusal, RefusalCode};
 use ironherd_snapshot::{Index, Mac};
 use ironherd_uring::{Datagram, Outgoing, Ring, Source, Target};
 use ironherd_wire::frame::{HEADER_BYTES, UdpFrame, udp_ipv4};
 
 use super::sockets::DhcpSockets;
+use crate::ask::{Found, explain_question, link};
 use crate::metrics::{Metrics, add};
 use crate::view::{Served, View};
 
@@ -148,6 +151,23 @@ impl DhcpService {
     pub(super) fn handle_commit_failed(&mut self) {
         self.server.handle_commit_failed();
     }
+}
+
+/// Says what a client would get now; nothing is kept or sent.
+pub(super) fn explain(
+    dhcp: Option<&mut DhcpService>,
+    view: &Arc<View>,
+    asked: &DhcpQuestion,
+    now: Now,
+) -> Result<Found, RackRefusal> {
+    let Some(dhcp) = dhcp else {
+        let message = "DHCP is off on this rack".to_owned();
+        return Err(RackRefusal { code: RefusalCode::NotServed, message });
+    };
+    let served = link(view, asked)?.clone();
+    let question = explain_question(asked);
+    let explanation = dhcp.server.explain(&view.index, &served.link, &question, now);
+    Ok(Found { view: Arc::clone(view), served, explanation })
 }
 
 /// What sending needs beside the ring.
