@@ -7,6 +7,7 @@ mod demo;
 mod dhcp;
 mod image;
 mod lab;
+mod load;
 mod logs;
 mod machine;
 mod output;
@@ -79,6 +80,9 @@ enum Command {
     /// A private network of QEMU machines with real firmware and simulated BMCs.
     #[command(subcommand)]
     Lab(LabCommand),
+    /// Plays many clients against a server and measures what they get.
+    #[command(subcommand)]
+    Load(load::LoadCommand),
     /// Runs a GraphQL document from a file (or `-`) and prints its data.
     Graphql {
         file: PathBuf,
@@ -136,6 +140,7 @@ fn dispatch(arguments: Arguments) -> anyhow::Result<()> {
         Command::Up(args) => return serve::run(config, args, serve::Role::Both),
         Command::Region(args) => return serve::run(config, args, serve::Role::Region),
         Command::Rack(args) => return serve::run(config, args, serve::Role::Rack),
+        Command::Load(command) => return load::perform(command, arguments.output),
         _ => {}
     }
     let runtime = tokio::runtime::Runtime::new().context("cannot start the runtime")?;
@@ -156,7 +161,7 @@ async fn run(arguments: Arguments, config: &Config) -> anyhow::Result<()> {
             Client::new(&arguments.url, Token::from_file(file)?)
         };
     match arguments.command {
-        Command::Up(_) | Command::Region(_) | Command::Rack(_) => Ok(()),
+        Command::Up(_) | Command::Region(_) | Command::Rack(_) | Command::Load(_) => Ok(()),
         Command::Machine(command) => machine::run(&client()?, output, command).await,
         Command::Subnet(command) => subnet::run(&client()?, output, command).await,
         Command::Dhcp(command) => dhcp::run(&client()?, output, command).await,

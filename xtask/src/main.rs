@@ -1,5 +1,6 @@
 //! `cargo xtask TASK`: everything a developer or CI does with this repository, one command each.
 
+mod bench;
 mod build;
 mod ci;
 mod packages;
@@ -49,8 +50,20 @@ enum Task {
     Setup,
     /// Builds `ironherd` and the static agent; prints where they are.
     Build,
-    /// Runs one benchmark (`wire_parse`, `dhcp_decide`, …).
-    Bench { name: String },
+    /// Runs one benchmark: `dhcp` beside the servers of others, or a criterion bench by its name.
+    Bench {
+        /// `dhcp`, `wire_parse`, `dhcp_decide`, …
+        name: String,
+        /// One short round: a look, not a result.
+        #[arg(long)]
+        quick: bool,
+        /// `json` prints rows for programs on standard output.
+        #[arg(long, default_value = "table")]
+        output: String,
+        /// Passed on, e.g. `--only ironherd_durable,kea_memfile --rounds 2`.
+        #[arg(last = true)]
+        rest: Vec<String>,
+    },
 }
 
 fn main() -> ExitCode {
@@ -76,8 +89,9 @@ fn perform(task: Task) -> anyhow::Result<()> {
             eprintln!("{}\n{}", built.ironherd.display(), built.agent.display());
             Ok(())
         }
-        Task::Bench { name } => {
-            run::cargo(&["bench", "--package", "ironherd-benches", "--bench", &name])
-        }
+        Task::Bench { name, quick, output, rest } => match name.as_str() {
+            "dhcp" => bench::dhcp(quick, &output, &rest),
+            _ => bench::criterion(&name, &rest),
+        },
     }
 }

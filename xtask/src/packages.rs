@@ -1,14 +1,17 @@
 //! The Debian packages that the demo and the tests run on, and how they get here.
 
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use anyhow::bail;
+use anyhow::{Context as _, bail};
 
 use crate::run;
 
 /// Package, and a file that shows it is there (the first that exists is enough).
-const PACKAGES: &[(&str, &[&str])] = &[
+type Packages = &'static [(&'static str, &'static [&'static str])];
+
+const PACKAGES: Packages = &[
     ("build-essential", &["/usr/bin/cc"]),
     ("cmake", &["/usr/bin/cmake"]),
     ("pkg-config", &["/usr/bin/pkg-config"]),
@@ -43,9 +46,49 @@ const PACKAGES: &[(&str, &[&str])] = &[
     ("openssh-client", &["/usr/bin/ssh-keygen"]),
 ];
 
+/// The servers and the generator of others, for `cargo xtask bench dhcp` alone.
+const PEERS: Packages = &[
+    ("iproute2", &["/usr/sbin/ip", "/sbin/ip", "/usr/bin/ip"]),
+    ("kea-dhcp4-server", &["/usr/sbin/kea-dhcp4"]),
+    ("kea-admin", &["/usr/sbin/perfdhcp"]),
+    ("isc-dhcp-server", &["/usr/sbin/dhcpd"]),
+    ("dnsmasq-base", &["/usr/sbin/dnsmasq"]),
+    ("strace", &["/usr/bin/strace"]),
+    ("util-linux", &["/usr/bin/setpriv"]),
+];
+
+/// Debian asks this program before it starts a service: 101 forbids it.
+const POLICY: &str = "/usr/sbin/policy-rc.d";
+const FORBID: &str = "#!/bin/sh\nexit 101\n";
+
 /// Installs what is missing when it may, else fails with the one line that would.
 pub(crate) fn ensure() -> anyhow::Result<()> {
-    let missing = missing();
+    install(PACKAGES)
+}
+
+/// The same for the peers of the bench. None of them may start to serve the host's networks.
+pub(crate) fn ensure_peers() -> anyhow::Result<()> {
+    if missing(PEERS).is_empty() {
+        return Ok(());
+    }
+    let ours = !Path::new(POLICY).exists();
+    if ours {
+        let write = || {
+            std::fs::write(POLICY, FORBID)?;
+            std::fs::set_permissions(POLICY, std::fs::Permissions::from_mode(0o755))
+        };
+        write()
+            .with_context(|| format!("cannot write {POLICY}, which keeps peers from serving"))?;
+    }
+    let installed = install(PEERS);
+    if ours {
+        std::fs::remove_file(POLICY)?;
+    }
+    installed
+}
+
+fn install(packages: Packages) -> anyhow::Result<()> {
+    let missing = missing(packages);
     if missing.is_empty() {
         return Ok(());
     }
@@ -77,16 +120,16 @@ pub(crate) fn ensure() -> anyhow::Result<()> {
         install.extend(["--allow-downgrades", utils.as_str()]);
         apt(&install)?;
     }
-    let left = self::missing();
+    let left = self::missing(packages);
     if !left.is_empty() {
         bail!("apt installed, yet these are not found: {}", left.join(" "));
     }
     Ok(())
 }
 
-fn missing() -> Vec<&'static str> {
+fn missing(packages: Packages) -> Vec<&'static str> {
     let absent = |files: &[&str]| !files.iter().any(|file| Path::new(file).exists());
-    PACKAGES.iter().filter(|(_, files)| absent(files)).map(|(package, _)| *package).collect()
+    packages.iter().filter(|(_, files)| absent(files)).map(|(package, _)| *package).collect()
 }
 
 fn debian_release() -> String {

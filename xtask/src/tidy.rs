@@ -32,8 +32,10 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("ironherd-region", &["domain", "store", "app", "api", "bmc", "workers"]),
     ("ironherd-agent", &[]),
     ("ironherd-bmc-sim", &[]),
-    ("ironherd", &["region", "rack", "app", "bmc-sim"]),
+    ("ironherd-dhcp-load", &["wire", "uring"]),
+    ("ironherd", &["region", "rack", "app", "bmc-sim", "dhcp-load"]),
     ("ironherd-benches", &["wire", "snapshot", "proto", "leases"]),
+    ("ironherd-peers", &["dhcp-load", "rack", "snapshot", "leases"]),
     ("xtask", &[]),
 ];
 
@@ -48,7 +50,8 @@ const BANNED: &[(&str, &str)] = &[
 ];
 
 /// Sleeping is the job of the agent's retry loops and of polls that wait for a real process.
-const MAY_SLEEP: &[&str] = &["agent/src", "cli/src/lab", "cli/tests", "loadtest/bmc", "xtask/src"];
+const MAY_SLEEP: &[&str] =
+    &["agent/src", "cli/src/lab", "cli/tests", "loadtest", "benches/peers", "xtask/src"];
 
 pub(crate) fn tidy() -> anyhow::Result<()> {
     let mut findings = Vec::new();

@@ -33,6 +33,24 @@ pub(crate) fn chaddr_choice(count: u32) -> [libc::sock_filter; 3] {
 /// "Return the accumulator": missing from the bindings.
 const BPF_A: u32 = 0x10;
 
+/// Builds the filter that lets pass whole frames with UDP over IPv4 to one port. A header with IP
+/// options is not looked into: nobody sends DHCP with them.
+pub(crate) fn udp_frame_filter(port: u16) -> [SockFilter; 8] {
+    let equals = |k, otherwise| {
+        SockFilter::new(code(libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K), 0, otherwise, k)
+    };
+    [
+        statement(libc::BPF_LD | libc::BPF_H | libc::BPF_ABS, 12), // What the frame carries.
+        equals(0x0800, 5),
+        statement(libc::BPF_LD | libc::BPF_B | libc::BPF_ABS, 14 + 9), // What the packet carries.
+        equals(17, 3),
+        statement(libc::BPF_LD | libc::BPF_H | libc::BPF_ABS, 14 + 20 + 2), // Its port.
+        equals(port.into(), 1),
+        statement(libc::BPF_RET | libc::BPF_K, u32::MAX),
+        statement(libc::BPF_RET | libc::BPF_K, 0),
+    ]
+}
+
 fn statement(operation: u32, k: u32) -> SockFilter {
     SockFilter::new(code(operation), 0, 0, k)
 }

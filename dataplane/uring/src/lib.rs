@@ -6,6 +6,7 @@
 
 #![allow(unsafe_code, reason = "this crate is the border to the kernel; others may not have any")]
 
+mod batch;
 mod buffers;
 mod error;
 mod filter;
@@ -17,6 +18,7 @@ pub mod socket;
 mod token;
 mod waker;
 
+pub use batch::{ReceiveBatch, SendBatch};
 pub use buffers::Buffer;
 pub use error::RingError;
 pub use interface::{Interface, interfaces};

@@ -6,7 +6,7 @@ use std::os::fd::{AsRawFd, OwnedFd};
 
 use socket2::{Domain, Protocol, Socket, Type};
 
-use crate::filter::{chaddr_choice, chaddr_filter};
+use crate::filter::{chaddr_choice, chaddr_filter, udp_frame_filter};
 
 /// A kernel queue this long holds some ten thousand DISCOVERs; the default holds about 250.
 const RECEIVE_BUFFER_BYTES: usize = 16 << 20;
@@ -107,6 +107,30 @@ pub fn frames() -> io::Result<OwnedFd> {
     // Protocol 0 keeps the kernel from queueing every frame of the machine here.
     let socket = Socket::new(Domain::PACKET, Type::RAW, None)?;
     Ok(socket.into())
+}
+
+/// Opens a socket that sends whole Ethernet frames on one interface, and receives those that carry
+/// IPv4 with UDP to `receive_port`, whoever they are for. Without a port it receives nothing.
+///
+/// # Errors
+/// `EPERM` without `CAP_NET_RAW`, `ENODEV` if there is no such interface.
+pub fn frames_on(interface: u32, receive_port: Option<u16>) -> io::Result<OwnedFd> {
+    let socket = Socket::new(Domain::PACKET, Type::RAW, None)?;
+    widen_receive_buffer(&socket);
+    if let Some(port) = receive_port {
+        socket.attach_filter(&udp_frame_filter(port))?;
+    }
+    // SAFETY: a sockaddr_ll is plain integers; all zero is valid.
+    let mut address: libc::sockaddr_ll = unsafe { std::mem::zeroed() };
+    address.sll_family = u16::try_from(libc::AF_PACKET).unwrap_or_default();
+    address.sll_ifindex = interface.cast_signed();
+    // Protocol 0 receives nothing.
+    let protocol = if receive_port.is_some() { libc::ETH_P_IP } else { 0 };
+    address.sll_protocol = u16::try_from(protocol).unwrap_or_default().to_be();
+    let len = libc::socklen_t::try_from(size_of_val(&address)).unwrap_or_default();
+    // SAFETY: the address is valid for its length during the call.
+    let bound = unsafe { libc::bind(socket.as_raw_fd(), (&raw const address).cast(), len) };
+    if bound == 0 { Ok(socket.into()) } else { Err(io::Error::last_os_error()) }
 }
 
 /// Opens a listener on every IPv4 address. `shared`: more than one shard listens there.

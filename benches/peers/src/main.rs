@@ -1,0 +1,59 @@
+//! Side-by-side runs against the servers of others. `cargo xtask bench dhcp` starts it.
+
+mod dhcp;
+mod extremes;
+mod load;
+mod network;
+mod process;
+mod rack;
+mod rows;
+mod servers;
+mod sync;
+
+use std::ops::ControlFlow;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use ironherd_dhcp_load::{LoadArgs, Path, run};
+
+#[derive(Debug, Parser)]
+#[command(name = "ironherd-peers")]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Leases a second, processor time and latency beside Kea, ISC dhcpd and dnsmasq.
+    Dhcp(dhcp::DhcpArgs),
+    /// Our server, as the bench runs it.
+    #[command(hide = true)]
+    Rack(rack::RackArgs),
+    /// One load, reported as JSON.
+    #[command(hide = true)]
+    Load(LoadArgs),
+}
+
+fn main() -> ExitCode {
+    let outcome = match Arguments::parse().command {
+        Command::Dhcp(args) => dhcp::run(&args),
+        Command::Rack(args) => rack::run(args),
+        Command::Load(args) => load(&args),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+#[allow(clippy::print_stdout, reason = "this is the program's answer")]
+fn load(args: &LoadArgs) -> anyhow::Result<()> {
+    let (plan, via) = args.plan()?;
+    let report = run(plan, &Path::open(&via)?, |_| ControlFlow::Continue(()))?;
+    println!("{}", serde_json::to_string(&report)?);
+    Ok(())
+}

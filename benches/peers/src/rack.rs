@@ -1,0 +1,64 @@
+//! Our own server: the real rack, with a prepared snapshot and no region.
+
+use std::fs;
+use std::net::Ipv4Addr;
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use ironherd_rack::{Rack, RackConfig, Services};
+use ironherd_snapshot::{Range, Snapshot, Subnet};
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::network::SERVER_ADDRESS;
+
+#[derive(Debug, Args)]
+pub(crate) struct RackArgs {
+    #[arg(long)]
+    data_dir: PathBuf,
+}
+
+pub(crate) const POOL_FIRST: Ipv4Addr = Ipv4Addr::new(10, 64, 0, 0);
+pub(crate) const POOL_LAST: Ipv4Addr = Ipv4Addr::new(10, 127, 255, 255);
+
+/// One subnet, as the peers have it.
+pub(crate) fn snapshot() -> Snapshot {
+    let subnet = Subnet {
+        id: "1".to_owned(),
+        cidr: "10.0.0.0/8".parse().unwrap_or_default(),
+        gateway: Some(Ipv4Addr::new(10, 0, 0, 254)),
+        dns_servers: vec![SERVER_ADDRESS],
+        domain: Some("lab.test".to_owned()),
+        lease_seconds: 3600,
+        ranges: vec![Range::new(POOL_FIRST, POOL_LAST)],
+        ..Subnet::default()
+    };
+    Snapshot { generation: 1, subnets: vec![subnet], ..Snapshot::default() }
+}
+
+pub(crate) fn prepare(folder: &Path) -> anyhow::Result<()> {
+    fs::write(folder.join("snapshot.json"), serde_json::to_vec(&snapshot())?)?;
+    Ok(())
+}
+
+/// Serves until signal 15; then leaves its counters in `metrics`.
+pub(crate) fn run(args: RackArgs) -> anyhow::Result<()> {
+    let services = Services {
+        dhcp: true,
+        proxy: false,
+        tftp: false,
+        http: false,
+        gateway: false,
+        router_advertisements: false,
+    };
+    let metrics = args.data_dir.join("metrics");
+    let config = RackConfig { data_dir: args.data_dir, services, ..RackConfig::default() };
+    let runtime = tokio::runtime::Runtime::new()?;
+    runtime.block_on(async {
+        let mut end = signal(SignalKind::terminate())?;
+        let rack = Rack::start(config).await?;
+        let handle = rack.handle();
+        rack.run_until(async move { end.recv().await.unwrap_or_default() }).await?;
+        fs::write(metrics, handle.metrics_text())?;
+        Ok(())
+    })
+}

@@ -1,0 +1,112 @@
+//! From samples to rows: medians over the rounds, ratios within each round.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use crate::servers::Kind;
+
+/// One line of the result, in the form that all benches share.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub(crate) struct Row {
+    pub(crate) bench: &'static str,
+    pub(crate) row: String,
+    pub(crate) unit: &'static str,
+    pub(crate) ours: f64,
+    pub(crate) peers: BTreeMap<&'static str, f64>,
+    /// Ours against the best peer, turned so that above 1 is better; absent without peers.
+    pub(crate) ratio: Option<f64>,
+    pub(crate) cpu_us_per_unit: Option<f64>,
+}
+
+/// Which way a number is good.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Better {
+    More,
+    Less,
+}
+
+/// What was measured of one thing, by server and round.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Samples(BTreeMap<Kind, Vec<f64>>);
+
+impl Samples {
+    pub(crate) fn add(&mut self, kind: Kind, value: f64) {
+        self.0.entry(kind).or_default().push(value);
+    }
+
+    pub(crate) fn median(&self, kind: Kind) -> Option<f64> {
+        median(self.0.get(&kind)?)
+    }
+
+    pub(crate) fn row(
+        &self,
+        row: &str,
+        unit: &'static str,
+        better: Better,
+        cpu: Option<&Self>,
+    ) -> Option<Row> {
+        let (ours, values) = self.0.iter().find(|(kind, _)| kind.is_ours())?;
+        let peers = self.0.keys().filter(|it| !it.is_ours());
+        let peers = peers.filter_map(|it| Some((it.name(), self.median(*it)?))).collect();
+        let ratios: Vec<f64> =
+            (0..values.len()).filter_map(|round| self.ratio(*ours, round, better)).collect();
+        Some(Row {
+            bench: "dhcp",
+            row: row.to_owned(),
+            unit,
+            ours: median(values)?,
+            peers,
+            ratio: median(&ratios),
+            cpu_us_per_unit: cpu.and_then(|it| it.median(*ours)),
+        })
+    }
+
+    /// Ours against the best peer of the same round.
+    fn ratio(&self, ours: Kind, round: usize, better: Better) -> Option<f64> {
+        let ours = *self.0.get(&ours)?.get(round)?;
+        let peers = self.0.iter().filter(|(kind, _)| !kind.is_ours());
+        let peers = peers.filter_map(|(_, values)| values.get(round).copied());
+        let (upper, lower) = match better {
+            Better::More => (ours, peers.reduce(f64::max)?),
+            Better::Less => (peers.reduce(f64::min)?, ours),
+        };
+        (0.0 < lower).then_some(upper / lower)
+    }
+}
+
+pub(crate) fn median(values: &[f64]) -> Option<f64> {
+    let mut sorted = values.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    let upper = *sorted.get(sorted.len() / 2)?;
+    let lower = *sorted.get((sorted.len() - 1) / 2)?;
+    Some(f64::midpoint(lower, upper))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ratios_compare_within_a_round_and_with_the_best_peer() {
+        let mut samples = Samples::default();
+        // The second round ran on a busy computer; the ratio does not mind.
+        for (ours, kea, dnsmasq) in [(100.0, 20.0, 1.0), (50.0, 10.0, 1.0), (120.0, 20.0, 1.0)] {
+            samples.add(Kind::Durable, ours);
+            samples.add(Kind::Kea, kea);
+            samples.add(Kind::Dnsmasq, dnsmasq);
+        }
+        let row = samples.row("rate", "leases/s", Better::More, None).unwrap();
+        assert_eq!((row.ours, row.ratio), (100.0, Some(5.0)));
+        assert_eq!(row.peers, BTreeMap::from([("kea_memfile", 20.0), ("dnsmasq", 1.0)]));
+        let row = samples.row("wait", "us", Better::Less, None).unwrap();
+        assert_eq!(row.ratio, Some(0.01));
+    }
+
+    #[test]
+    fn the_median_of_an_even_count_lies_between() {
+        assert_eq!(median(&[4.0, 1.0]), Some(2.5));
+        assert_eq!(median(&[3.0, 9.0, 1.0]), Some(3.0));
+        assert_eq!(median(&[]), None);
+    }
+}

@@ -1,0 +1,30 @@
+//! Measures: criterion for one question, side by side for a whole server.
+
+use std::process::Command;
+
+use crate::{build, packages, run};
+
+/// One criterion bench by its name.
+pub(crate) fn criterion(name: &str, rest: &[String]) -> anyhow::Result<()> {
+    let mut command = Command::new(run::cargo_path());
+    command.args(["bench", "--package", "ironherd-benches", "--bench", name, "--"]).args(rest);
+    run::command(&mut command)
+}
+
+/// Our DHCP server beside Kea, ISC dhcpd and dnsmasq, in namespaces. Rows and samples are kept in
+/// `target/bench/dhcp.json`.
+pub(crate) fn dhcp(quick: bool, output: &str, rest: &[String]) -> anyhow::Result<()> {
+    run::step("packages of the peers", packages::ensure_peers)?;
+    run::step("build", || run::cargo(&["build", "--release", "--package", "ironherd-peers"]))?;
+    let target = build::target_dir();
+    let folder = target.join("bench");
+    std::fs::create_dir_all(&folder)?;
+    let mut command = Command::new(target.join("release/ironherd-peers"));
+    command.args(["dhcp", "--output", output]);
+    command.arg("--work").arg(folder.join("dhcp"));
+    command.arg("--save").arg(folder.join("dhcp.json"));
+    if quick {
+        command.arg("--quick");
+    }
+    run::step("bench", || run::command(command.args(rest)))
+}
