@@ -8,7 +8,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context as _, ensure};
 use ironherd_leases::{Ask, Table};
-use ironherd_snapshot::{Index, Mac};
+use ironherd_snapshot::{ClassSet, Index, Mac};
 
 use crate::load::{Loader, Way};
 use crate::network::{Network, SERVER_ADDRESS};
@@ -81,7 +81,14 @@ fn journal(leases: u32) -> anyhow::Result<Vec<u8>> {
     for number in 0..leases {
         let [a, b, c, d] = number.to_be_bytes();
         let mac = Mac([0x02, 0x1e, a, b, c, d]);
-        let ask = Ask { index: &index, subnet: 0, mac, reserved: None, ours: SERVER_ADDRESS };
+        let ask = Ask {
+            index: &index,
+            subnet: 0,
+            mac,
+            reserved: None,
+            ours: SERVER_ADDRESS,
+            classes: ClassSet::default(),
+        };
         let address = Ipv4Addr::from(POOL_FIRST.to_bits() + number);
         let granted = table.bind(&ask, address, now + LEASE_SECONDS);
         granted.map_err(|it| anyhow::anyhow!("lease {number}: {it:?}"))?;
