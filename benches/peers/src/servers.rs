@@ -66,7 +66,7 @@ impl Kind {
     pub(crate) fn outstanding(self) -> u32 {
         match self {
             Self::Durable => 1024,
-            Self::Kea => 256,
+            Self::Kea => 128, // With more, its socket's default queue overflows.
             Self::Dhcpd | Self::DhcpdDelayed | Self::Dnsmasq => 64,
         }
     }
