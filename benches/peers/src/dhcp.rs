@@ -10,7 +10,7 @@ use comfy_table::{Table, presets};
 use serde_json::json;
 
 use crate::extremes;
-use crate::load::{Loader, Outcome};
+use crate::load::{Latency, Loader, Outcome};
 use crate::network::Network;
 use crate::rows::{Better, Row, Samples};
 use crate::servers::{Kind, Running};
@@ -220,16 +220,16 @@ impl Measured {
 
     fn note(&mut self, kind: Kind, load: &str, at: f64, outcome: &Outcome) {
         let Outcome { per_second, begun, completed, loss, .. } = *outcome;
+        let Latency { p50_us, p99_us, .. } = outcome.whole;
+        let percent = loss * 100.0;
         eprintln!(
-            "  {load:<9} {at:>9.0}  {per_second:>9.0}/s  loss {:>7.3} %  p50 {:>8.0} us  p99 {:>8.0} us",
-            loss * 100.0,
-            outcome.whole.p50_us,
-            outcome.whole.p99_us,
+            "  {load:<9} {at:>9.0}  {per_second:>9.0}/s  loss {percent:>7.3} %  \
+             p50 {p50_us:>8.0} us  p99 {p99_us:>8.0} us"
         );
         self.log.push(json!({
             "server": kind.name(), "load": load, "at": at, "per_second": per_second,
             "begun": begun, "completed": completed, "loss": loss,
-            "p50_us": outcome.whole.p50_us, "p99_us": outcome.whole.p99_us,
+            "p50_us": p50_us, "p99_us": p99_us,
         }));
     }
 

@@ -25,7 +25,7 @@ pub(crate) struct Place<'a> {
 const END_PATIENCE: Duration = Duration::from_secs(10);
 const LOOK_EVERY: Duration = Duration::from_millis(5);
 
-/// A command that runs there. Our death ends it, and it goes before whatever else the computer does.
+/// A command that runs there. Our death ends it; it goes before whatever else the computer does.
 pub(crate) fn command(place: Place<'_>, program: &str) -> Command {
     let mut command = Command::new("setpriv");
     command.args(["--pdeathsig", "KILL", "ip", "netns", "exec", place.namespace]);
