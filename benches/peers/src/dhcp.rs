@@ -89,8 +89,9 @@ pub(crate) fn run(args: &DhcpArgs) -> anyhow::Result<()> {
     for kind in &kinds {
         evidence.push(look_at_syncs(*kind, &network, &args.work.join(kind.name()))?);
     }
-    let mut rows = measured.rows();
-    for kind in kinds.iter().filter(|it| it.is_ours()) {
+    let ours = kinds.iter().filter(|it| it.is_ours());
+    let mut rows: Vec<Row> = ours.flat_map(|it| measured.rows(*it)).collect();
+    if let Some(kind) = kinds.iter().find(|it| **it == Kind::Durable) {
         let folder = args.work.join(kind.name());
         if !args.smoke {
             eprintln!("burst: {}", kind.name());
@@ -233,15 +234,15 @@ impl Measured {
         }));
     }
 
-    fn rows(&self) -> Vec<Row> {
+    fn rows(&self, ours: Kind) -> Vec<Row> {
         let Self { closed, open, perfdhcp, cpu, p50, p99, .. } = self;
         let rows = [
-            closed.row("closed_loop", "leases/s", Better::More, Some(cpu)),
-            open.row("open_loop_loss_0.1%", "leases/s", Better::More, Some(cpu)),
-            perfdhcp.row("perfdhcp_loss_0.1%", "leases/s", Better::More, Some(cpu)),
-            cpu.row("cpu_per_lease", "us", Better::Less, None),
-            p50.row("lease_p50_at_half_rate", "us", Better::Less, None),
-            p99.row("lease_p99_at_half_rate", "us", Better::Less, None),
+            closed.row(ours, "closed_loop", "leases/s", Better::More, Some(cpu)),
+            open.row(ours, "open_loop_loss_0.1%", "leases/s", Better::More, Some(cpu)),
+            perfdhcp.row(ours, "perfdhcp_loss_0.1%", "leases/s", Better::More, Some(cpu)),
+            cpu.row(ours, "cpu_per_lease", "us", Better::Less, None),
+            p50.row(ours, "lease_p50_at_half_rate", "us", Better::Less, None),
+            p99.row(ours, "lease_p99_at_half_rate", "us", Better::Less, None),
         ];
         rows.into_iter().flatten().collect()
     }

@@ -7,7 +7,7 @@ use std::path::Path;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context as _, ensure};
-use ironherd_leases::{Ask, Table};
+use ironherd_leases::{Ask, Claims, Slice, Table};
 use ironherd_snapshot::{ClassSet, Index, Mac};
 
 use crate::load::{Loader, Way};
@@ -18,6 +18,8 @@ use crate::servers::Kind;
 
 const BURST_CLIENTS: u32 = 10_000;
 const BURST_WITHIN: Duration = Duration::from_millis(100);
+/// Nobody aims at this table, so the key need not be a secret.
+const HASH_KEY: [u64; 2] = [0x9e37_79b9_7f4a_7c15, 0xbf58_476d_1ce4_e5b9];
 const LEASE_SECONDS: u64 = 7 * 24 * 3600;
 
 /// A power cut ends: everyone broadcasts at once.
@@ -74,7 +76,7 @@ pub(crate) fn restart(
 /// The journal that granting so many leases leaves, by the code that grants them.
 fn journal(leases: u32) -> anyhow::Result<Vec<u8>> {
     let index = Index::new(snapshot());
-    let mut table = Table::default();
+    let mut table = Table::of_shard(Slice::WHOLE, Claims::new(), HASH_KEY);
     table.follow(&index);
     let now = SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs();
     let mut journal = Vec::new();

@@ -5,7 +5,7 @@ use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use ironherd_rack::{Rack, RackConfig, Services};
+use ironherd_rack::{Durability, Rack, RackConfig, Services};
 use ironherd_snapshot::{Range, Snapshot, Subnet};
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -15,6 +15,15 @@ use crate::network::SERVER_ADDRESS;
 pub(crate) struct RackArgs {
     #[arg(long)]
     data_dir: PathBuf,
+    /// `durable` or `relaxed`.
+    #[arg(long, value_parser = durability)]
+    durability: Durability,
+}
+
+fn durability(word: &str) -> Result<Durability, String> {
+    let all = [Durability::Durable, Durability::Relaxed];
+    let found = all.into_iter().find(|it| it.as_str() == word);
+    found.ok_or_else(|| "give durable or relaxed".to_owned())
 }
 
 pub(crate) const POOL_FIRST: Ipv4Addr = Ipv4Addr::new(10, 64, 0, 0);
@@ -51,7 +60,9 @@ pub(crate) fn run(args: RackArgs) -> anyhow::Result<()> {
         router_advertisements: false,
     };
     let metrics = args.data_dir.join("metrics");
-    let config = RackConfig { data_dir: args.data_dir, services, ..RackConfig::default() };
+    let RackArgs { data_dir, durability } = args;
+    // One core serves, so one shard does.
+    let config = RackConfig { data_dir, services, durability, shards: 1, ..RackConfig::default() };
     let runtime = tokio::runtime::Runtime::new()?;
     runtime.block_on(async {
         let mut end = signal(SignalKind::terminate())?;

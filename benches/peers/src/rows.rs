@@ -41,24 +41,25 @@ impl Samples {
 
     pub(crate) fn row(
         &self,
+        ours: Kind,
         row: &str,
         unit: &'static str,
         better: Better,
         cpu: Option<&Self>,
     ) -> Option<Row> {
-        let (ours, values) = self.0.iter().find(|(kind, _)| kind.is_ours())?;
+        let values = self.0.get(&ours)?;
         let peers = self.0.keys().filter(|it| !it.is_ours());
         let peers = peers.filter_map(|it| Some((it.name(), self.median(*it)?))).collect();
         let ratios: Vec<f64> =
-            (0..values.len()).filter_map(|round| self.ratio(*ours, round, better)).collect();
+            (0..values.len()).filter_map(|round| self.ratio(ours, round, better)).collect();
         Some(Row {
             bench: "dhcp",
-            row: row.to_owned(),
+            row: format!("{row}/{}", ours.name()),
             unit,
             ours: median(values)?,
             peers,
             ratio: median(&ratios),
-            cpu_us_per_unit: cpu.and_then(|it| it.median(*ours)),
+            cpu_us_per_unit: cpu.and_then(|it| it.median(ours)),
         })
     }
 
@@ -96,10 +97,10 @@ mod tests {
             samples.add(Kind::Kea, kea);
             samples.add(Kind::Dnsmasq, dnsmasq);
         }
-        let row = samples.row("rate", "leases/s", Better::More, None).unwrap();
+        let row = samples.row(Kind::Durable, "rate", "leases/s", Better::More, None).unwrap();
         assert_eq!((row.ours, row.ratio), (100.0, Some(5.0)));
         assert_eq!(row.peers, BTreeMap::from([("kea_memfile", 20.0), ("dnsmasq", 1.0)]));
-        let row = samples.row("wait", "us", Better::Less, None).unwrap();
+        let row = samples.row(Kind::Durable, "wait", "us", Better::Less, None).unwrap();
         assert_eq!(row.ratio, Some(0.01));
     }
 

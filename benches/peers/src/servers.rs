@@ -17,6 +17,7 @@ use crate::rack;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Kind {
     Durable,
+    Relaxed,
     Kea,
     Dhcpd,
     DhcpdDelayed,
@@ -34,12 +35,13 @@ pub(crate) const SERVER_CORE: u32 = 0;
 const READY_PATIENCE: Duration = Duration::from_secs(30);
 
 impl Kind {
-    pub(crate) const ALL: [Self; 5] =
-        [Self::Durable, Self::Kea, Self::Dhcpd, Self::DhcpdDelayed, Self::Dnsmasq];
+    pub(crate) const ALL: [Self; 6] =
+        [Self::Durable, Self::Relaxed, Self::Kea, Self::Dhcpd, Self::DhcpdDelayed, Self::Dnsmasq];
 
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Durable => "ironherd_durable",
+            Self::Relaxed => "ironherd_relaxed",
             Self::Kea => "kea_memfile",
             Self::Dhcpd => "isc_dhcpd",
             Self::DhcpdDelayed => "isc_dhcpd_delayed_ack",
@@ -48,14 +50,14 @@ impl Kind {
     }
 
     pub(crate) fn is_ours(self) -> bool {
-        self == Self::Durable
+        matches!(self, Self::Durable | Self::Relaxed)
     }
 
     /// Last address of the pool, which starts at 10.64.0.0. Where allocation is not O(1), a large
     /// pool would measure that alone.
     fn pool_last(self) -> &'static str {
         match self {
-            Self::Durable | Self::Kea => "10.127.255.255",
+            Self::Durable | Self::Relaxed | Self::Kea => "10.127.255.255",
             Self::Dhcpd | Self::DhcpdDelayed => "10.64.63.255",
             Self::Dnsmasq => "10.64.31.255",
         }
@@ -65,7 +67,7 @@ impl Kind {
     /// more, and would answer after the clients' patience.
     pub(crate) fn outstanding(self) -> u32 {
         match self {
-            Self::Durable => 1024,
+            Self::Durable | Self::Relaxed => 1024,
             Self::Kea => 128, // With more, its socket's default queue overflows.
             Self::Dhcpd | Self::DhcpdDelayed | Self::Dnsmasq => 64,
         }
@@ -74,7 +76,7 @@ impl Kind {
     /// Clients that one load may play: the pool must suffice for all of a round.
     pub(crate) fn clients(self) -> u32 {
         match self {
-            Self::Durable | Self::Kea => 300_000,
+            Self::Durable | Self::Relaxed | Self::Kea => 300_000,
             Self::Dhcpd | Self::DhcpdDelayed => 2_000,
             Self::Dnsmasq => 1_000,
         }
@@ -103,7 +105,8 @@ impl Kind {
     ) -> anyhow::Result<Running> {
         let place = Place { namespace: &network.server, core: SERVER_CORE };
         let mut command = match self {
-            Self::Durable => rack_command(place, folder)?,
+            Self::Durable => rack_command(place, folder, "durable")?,
+            Self::Relaxed => rack_command(place, folder, "relaxed")?,
             Self::Kea => kea(place, folder, self.pool_last())?,
             Self::Dhcpd => dhcpd(place, folder, self.pool_last(), "")?,
             Self::DhcpdDelayed => dhcpd(place, folder, self.pool_last(), "delayed-ack 64;\n")?,
@@ -129,11 +132,11 @@ impl Kind {
     }
 }
 
-fn rack_command(place: Place<'_>, folder: &Path) -> anyhow::Result<Command> {
+fn rack_command(place: Place<'_>, folder: &Path, durability: &str) -> anyhow::Result<Command> {
     rack::prepare(folder)?;
     let ourselves = std::env::current_exe().context("cannot find this program")?;
     let mut command = command(place, &ourselves.to_string_lossy());
-    command.arg("rack").arg("--data-dir").arg(folder);
+    command.args(["rack", "--durability", durability, "--data-dir"]).arg(folder);
     Ok(command)
 }
 

@@ -27,6 +27,7 @@ fn the_dhcp_bench_runs_and_prints_its_rows() {
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let rows: Value = serde_json::from_slice(&output.stdout).unwrap();
     for name in ["closed_loop", "cpu_per_lease", "lease_p99_at_half_rate"] {
+        let name = format!("{name}/ironherd_durable");
         let row = rows.as_array().unwrap().iter().find(|it| it["row"] == name).unwrap();
         assert_eq!(row["bench"], "dhcp");
         assert!(0.0 < row["ours"].as_f64().unwrap(), "{row}");
