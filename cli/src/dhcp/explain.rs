@@ -124,7 +124,11 @@ fn account(it: &Value) -> Table {
     let answered = it["answered"] == true;
     let outcome = match answered {
         true => Cell::new(both("/replyKind", "/refusal").unwrap_or_default()),
-        false => Cell::new(both("/drop/text", "/drop/reason").unwrap_or_default()),
+        false => Cell::new(format!(
+            "none: {} ({})",
+            text("/drop/text").unwrap_or_default(),
+            text("/drop/reason").unwrap_or_default()
+        )),
     };
     let granted = answered && it["replyKind"] != "NAK";
     let colour = if granted { Color::Green } else { Color::Red };
@@ -141,7 +145,8 @@ fn account(it: &Value) -> Table {
     let range = text("/range/first").zip(text("/range/last")).map(|(a, b)| format!("{a} - {b}"));
     let facts = [
         ("RACK", Some(rack)),
-        ("VLAN", both("/vlan/name", "/mode")),
+        ("VLAN", text("/vlan/name")),
+        ("MODE", text("/mode")),
         ("SUBNET", text("/subnet/name")),
         ("MACHINE", text("/machine/name")),
         ("CLASSES", Some(classes.join(", ")).filter(|it| !it.is_empty())),
@@ -234,7 +239,7 @@ mod tests {
             "drop": { "reason": "dhcp_no_address", "text": "No address is free." },
         });
         let text = account(&dropped).to_string();
-        assert!(text.contains("No address is free.: dhcp_no_address"), "{text}");
+        assert!(text.contains("none: No address is free. (dhcp_no_address)"), "{text}");
         let list = json!([
             { "code": 3, "name": "router", "hex": "0a4d0001", "text": "10.77.0.1",
               "scope": "subnet" },

@@ -34,6 +34,12 @@ fn what_is_explained_is_what_the_client_gets_and_what_the_capture_shows() {
     let after: Value = serde_json::from_str(&world.say(&explain)).unwrap();
     assert_eq!(after["address"], got.as_str(), "{after:#}");
     assert_ne!(after["addressWhy"], before["addressWhy"], "now there is a lease");
+    // Cards of every shard: each is explained by the one that then answers it.
+    for mac in ["52:54:00:77:00:11", "52:54:00:77:00:12", "52:54:00:77:00:13"] {
+        let said = world.say(&["dhcp", "explain", "--mac", mac, "--output", "json"]);
+        let said: Value = serde_json::from_str(&said).unwrap();
+        assert_eq!(said["address"], world.udhcpc(mac).as_str(), "{said:#}");
+    }
     let account = world.say(&["dhcp", "explain", "--mac", MAC, "--arch", "x64"]);
     assert!(account.contains("OFFER") && account.contains(&got), "{account}");
 
@@ -47,7 +53,10 @@ fn what_is_explained_is_what_the_client_gets_and_what_the_capture_shows() {
         .collect();
     let dora = [(false, "DISCOVER"), (true, "OFFER"), (false, "REQUEST"), (true, "ACK")];
     assert!(messages.ends_with(&dora), "no question of ours is a packet: {messages:?}");
-    let other = world.say(&["dhcp", "capture", "52:54:00:77:00:11", "--output", "json"]);
+    let all = world.say(&["dhcp", "capture", "--output", "json"]);
+    let all: Value = serde_json::from_str(&all).unwrap();
+    assert!(4 * 4 <= all.as_array().unwrap().len(), "the packets of every shard: {all:#}");
+    let other = world.say(&["dhcp", "capture", "52:54:00:77:00:99", "--output", "json"]);
     assert_eq!(other.trim(), "[]");
 
     let file = world.file("dora.pcap");

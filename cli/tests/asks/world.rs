@@ -101,6 +101,7 @@ impl World {
     pub(crate) fn serve(&mut self) {
         let log = std::fs::File::create(self.file("log")).unwrap();
         let mut up = self.command(&["up"]);
+        up.env("IRONHERD__RACK__SHARDS", "3");
         self.up = Some(up.stdout(Stdio::null()).stderr(log).spawn().unwrap());
         self.until("the API", || self.run(&["subnet", "list"]).status.success().then_some(()));
     }
@@ -119,6 +120,8 @@ impl World {
 
     /// The address that a real client gets.
     pub(crate) fn udhcpc(&self, mac: &str) -> String {
+        let _ = std::fs::remove_file(self.file("got"));
+        ip(&format!("-n {} link set {CLIENT_INTERFACE} down", self.client));
         ip(&format!("-n {} link set {CLIENT_INTERFACE} address {mac}", self.client));
         ip(&format!("-n {} link set {CLIENT_INTERFACE} up", self.client));
         let script = self.file("script");

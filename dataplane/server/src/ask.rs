@@ -11,6 +11,7 @@ use std::sync::mpsc::SyncSender;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
+use ironherd_leases::Slice;
 use ironherd_link::{Reply, Request};
 use ironherd_proto::tape::{Packet, Tape};
 use ironherd_snapshot::Mac;
@@ -104,10 +105,13 @@ impl Asker {
         Ok(Reply { text, file: None })
     }
 
-    /// The shard that hears this card, as the sockets' filters share the cards out.
-    fn door_of(&self, Mac([_, _, a, b, c, d]): Mac) -> Option<&Door> {
-        let word = usize::try_from(u32::from_be_bytes([a, b, c, d])).ok()?;
-        self.doors.get(word.checked_rem(self.doors.len())?)
+    /// The shard that hears this card.
+    fn door_of(&self, mac: Mac) -> Option<&Door> {
+        let count = u32::try_from(self.doors.len()).ok()?;
+        (0..)
+            .zip(&self.doors)
+            .find(|(index, _)| Slice { index: *index, count }.holds(mac))
+            .map(|it| it.1)
     }
 
     async fn capture(&self, question: CaptureQuestion) -> Result<Reply, RackRefusal> {

@@ -1,6 +1,7 @@
 //! The region's HTTP side, over real sockets.
 
 mod assets;
+mod captures;
 mod graphql;
 mod harness;
 mod images;

@@ -130,7 +130,8 @@ pub(super) fn told(found: Found) -> Explanation {
         address: it.address,
         address_why: it.reason.map(|it| why(it).to_owned()),
         lease_seconds: it.lease_seconds,
-        boot: Some(boot(it.boot, snapshot)),
+        // Where no address is given nothing was said about booting, either.
+        boot: reply_kind.filter(|it| *it != MessageType::Nak).map(|_| boot(it.boot, snapshot)),
         options: it.options.into_iter().map(|it| described(it, snapshot)).collect(),
         destination: it.destination.map(destination),
         reply: it.reply,
@@ -181,7 +182,10 @@ fn boot(decided: Result<BootFile, NoBootFile>, snapshot: &Snapshot) -> Explained
                     format!("the boot file of the class {}", class_name(at, snapshot))
                 }
                 BootSource::Option => "option 67 of a scope".to_owned(),
-                BootSource::Row(_) => format!("the boot table, {}", file.detail),
+                BootSource::Row(_) => {
+                    let detail = file.detail.trim_end_matches(&file.name).trim_end_matches(": ");
+                    format!("by the boot table, {detail}")
+                }
             };
             ExplainedBoot { file: Some(file.name), why }
         }

@@ -1,4 +1,4 @@
-//! Options as people read them.
+//! Options as people read them: those that the server says by itself, or from a subnet's fields.
 
 use std::net::Ipv4Addr;
 
@@ -11,15 +11,29 @@ use super::explain::message;
 #[derive(Clone, Copy, Debug)]
 enum Shape {
     Address,
+    Addresses,
+    Number,
     Seconds,
     Message,
     Text,
     Bytes,
 }
 
-/// What the protocol itself says: no operator may set these, so the catalogue lacks them.
-const PROTOCOL: &[(u8, &str, Shape)] = &[
+const KNOWN: &[(u8, &str, Shape)] = &[
     (code::SUBNET_MASK, "subnet-mask", Shape::Address),
+    (code::ROUTER, "routers", Shape::Addresses),
+    (code::DNS_SERVER, "dns-servers", Shape::Addresses),
+    (code::HOSTNAME, "host-name", Shape::Text),
+    (code::DOMAIN, "domain-name", Shape::Text),
+    (code::MTU, "interface-mtu", Shape::Number),
+    (code::BROADCAST, "broadcast-address", Shape::Address),
+    (code::NTP_SERVER, "ntp-servers", Shape::Addresses),
+    (code::VENDOR_SPECIFIC, "vendor-options", Shape::Bytes),
+    (code::VENDOR_CLASS, "vendor-class", Shape::Text),
+    (code::TFTP_SERVER, "tftp-server-name", Shape::Text),
+    (code::BOOT_FILE, "boot-file-name", Shape::Text),
+    (code::TFTP_ADDRESSES, "tftp-server-addresses", Shape::Addresses),
+    (code::IPXE, "ipxe", Shape::Bytes),
     (code::LEASE_SECONDS, "lease-time", Shape::Seconds),
     (code::OVERLOAD, "option-overload", Shape::Bytes),
     (code::MESSAGE_TYPE, "message-type", Shape::Message),
@@ -36,7 +50,7 @@ const PROTOCOL: &[(u8, &str, Shape)] = &[
 
 /// The name and the value of an option, as far as they are known.
 pub(super) fn describe(code: u8, data: &[u8]) -> (Option<String>, Option<String>) {
-    if let Some((_, name, shape)) = PROTOCOL.iter().find(|(it, ..)| *it == code) {
+    if let Some((_, name, shape)) = KNOWN.iter().find(|(it, ..)| *it == code) {
         return (Some((*name).to_owned()), shape.show(data));
     }
     (None, None)
@@ -45,6 +59,13 @@ pub(super) fn describe(code: u8, data: &[u8]) -> (Option<String>, Option<String>
 impl Shape {
     fn show(self, data: &[u8]) -> Option<String> {
         match self {
+            Self::Addresses => {
+                let (addresses, rest) = data.as_chunks::<4>();
+                let shown: Vec<String> =
+                    addresses.iter().map(|it| Ipv4Addr::from(*it).to_string()).collect();
+                (rest.is_empty() && !shown.is_empty()).then(|| shown.join(", "))
+            }
+            Self::Number => Some(u16::from_be_bytes(data.try_into().ok()?).to_string()),
             Self::Address => {
                 <[u8; 4]>::try_from(data).ok().map(|it| Ipv4Addr::from(it).to_string())
             }
@@ -60,7 +81,11 @@ impl Shape {
                 let [kind] = data else { return None };
                 MessageType::from_wire(*kind).map(message)
             }
-            Self::Text => std::str::from_utf8(data).ok().map(str::to_owned),
+            // Firmware wants its NUL inside the option; people do not.
+            Self::Text => {
+                let text = std::str::from_utf8(data).ok()?.trim_end_matches('\0');
+                Some(text.escape_debug().to_string())
+            }
             Self::Bytes => None,
         }
     }
@@ -79,6 +104,11 @@ mod tests {
             (53, &[5], "message-type", Some("ACK")),
             (54, &[10, 77, 0, 1], "server-identifier", Some("10.77.0.1")),
             (54, &[10, 77], "server-identifier", None), // Not of its form: bytes.
+            (6, &[10, 77, 0, 1, 10, 77, 0, 2], "dns-servers", Some("10.77.0.1, 10.77.0.2")),
+            (6, &[10, 77, 0, 1, 10], "dns-servers", None),
+            (26, &[5, 220], "interface-mtu", Some("1500")),
+            (67, b"ipxe.efi\0", "boot-file-name", Some("ipxe.efi")),
+            (15, b"lab\x1b", "domain-name", Some("lab\\u{1b}")), // No code reaches a terminal.
             (61, &[1, 2], "client-identifier", None),
         ];
         for (code, data, name, text) in rows {
