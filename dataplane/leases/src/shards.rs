@@ -50,7 +50,7 @@ fn deal_out(tables: &mut [Table]) {
         *table = Table::of_shard(table.slice(), table.claims().clone(), table.key());
         let slice = table.slice();
         for record in records.iter().filter(|it| slice.holds(it.mac)) {
-            table.take_in(Record { filed: 0, ..*record });
+            table.take_in(*record);
         }
     }
 }

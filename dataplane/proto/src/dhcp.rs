@@ -10,6 +10,7 @@ mod foreign;
 mod judge;
 mod names;
 mod outbox;
+mod probes;
 mod recent;
 mod request;
 mod scopes;
@@ -30,6 +31,8 @@ pub use self::sheet::Fate;
 
 use self::foreign::Foreign;
 use self::outbox::Outbox;
+pub use self::probes::Probe;
+use self::probes::Probes;
 use self::recent::Recent;
 use self::request::Request;
 use crate::{
@@ -112,6 +115,7 @@ pub struct Server {
     outbox: Outbox,
     recent: Recent,
     foreign: Foreign,
+    probes: Probes,
     events: VecDeque<Event>,
     events_lost: u64,
     withdrawn: DropCounters,
@@ -127,6 +131,7 @@ impl Server {
             outbox: Outbox::default(),
             recent: Recent::new(),
             foreign: Foreign::default(),
+            probes: Probes::default(),
             events: VecDeque::new(),
             events_lost: 0,
             withdrawn: DropCounters::new(),

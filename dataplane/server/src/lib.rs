@@ -16,6 +16,7 @@ mod holders;
 mod host;
 mod keeper;
 mod metrics;
+mod probe;
 mod rack;
 mod recovery;
 mod shard;

@@ -21,6 +21,10 @@ pub(crate) struct Metrics {
     /// Shards that grant nothing, because their disk does not keep what is written.
     pub(crate) journals_failed: AtomicU64,
     pub(crate) shards: AtomicU64,
+    /// Addresses asked about, those that somebody used, and those left out for want of room.
+    pub(crate) probes: AtomicU64,
+    pub(crate) conflicts: AtomicU64,
+    pub(crate) probes_left_out: AtomicU64,
     /// 1 while an ACK waits for the disk, 0 while the kernel's word is enough.
     pub(crate) durable: AtomicU64,
     pub(crate) journal_compactions: AtomicU64,
@@ -114,7 +118,7 @@ impl Metrics {
         text
     }
 
-    fn plain(&self) -> [(&'static str, &'static str, &AtomicU64); 31] {
+    fn plain(&self) -> [(&'static str, &'static str, &AtomicU64); 34] {
         const COUNTER: &str = "counter";
         const GAUGE: &str = "gauge";
         [
@@ -130,6 +134,9 @@ impl Metrics {
             ("journal_failures_total", COUNTER, &self.journal_failures),
             ("journals_failed", GAUGE, &self.journals_failed),
             ("shards", GAUGE, &self.shards),
+            ("conflict_probes_total", COUNTER, &self.probes),
+            ("conflicts_total", COUNTER, &self.conflicts),
+            ("conflict_probes_left_out_total", COUNTER, &self.probes_left_out),
             ("leases_durable", GAUGE, &self.durable),
             ("journal_compactions_total", COUNTER, &self.journal_compactions),
             ("events_dropped_total", COUNTER, &self.events_dropped),

@@ -26,6 +26,7 @@ use crate::gateway::Gateway;
 use crate::host;
 use crate::keeper::{self, Keeper, Layout, load_snapshot};
 use crate::metrics::{Metrics, set};
+use crate::probe::{PROBES_MAX, Prober, ShardProbe};
 use crate::recovery::{JournalFile, open_journals};
 use crate::shard::{BoundPorts, Command, Compaction, Shared, Wakers};
 use crate::shards::{Shards, bind_all, start_all};
@@ -109,11 +110,13 @@ impl Rack {
         }
         let (reports, from_shard) = mpsc::channel(REPORTS_MAX);
         let (compactions, compactions_of_shard) = mpsc::channel(sockets.len());
+        let (probes, probes_of_shard) = mpsc::channel(PROBES_MAX);
         let shared = Shared {
             view: Arc::new(ArcSwap::from_pointee(first_view(&config, &layout, &snapshot, ports)?)),
             metrics: Arc::new(Metrics::new()),
             reports,
             compactions,
+            probes,
             ports: UrlPorts { http: ports.http, gateway: ports.gateway },
             durability: config.durability,
             disk_faults: config.disk_faults.clone(),
@@ -141,6 +144,7 @@ impl Rack {
             snapshot,
             from_shard,
             compactions: compactions_of_shard,
+            probes: probes_of_shard,
             commands,
             gateway_listener,
         };
@@ -193,7 +197,12 @@ impl Rack {
             });
         }
         let ways = beside.commands.iter().cloned().zip(self.waker.0.iter().cloned());
-        let doors = ways.map(|(commands, waker)| Door { commands, waker }).collect();
+        let doors: Vec<_> = ways.map(|(commands, waker)| Door { commands, waker }).collect();
+        let (view, metrics) = (Arc::clone(&shared.view), Arc::clone(&shared.metrics));
+        let prober = Prober { view, metrics, doors: doors.clone() };
+        let probes = beside.probes;
+        let thread = std::thread::Builder::new().name("rack-probe".to_owned());
+        thread.spawn(move || prober.run(probes)).map_err(RackError::Thread)?;
         let asker = Asker::new(Arc::clone(&shared.view), doors);
         let (ask, asked) = mpsc::channel(ASKS_MAX);
         self.tasks.spawn(async move {
@@ -257,6 +266,7 @@ struct Beside {
     snapshot: Option<Arc<Snapshot>>,
     from_shard: mpsc::Receiver<Report>,
     compactions: mpsc::Receiver<Compaction>,
+    probes: mpsc::Receiver<ShardProbe>,
     commands: Vec<SyncSender<Command>>,
     gateway_listener: Option<TcpListener>,
 }

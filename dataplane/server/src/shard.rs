@@ -33,6 +33,7 @@ use crate::config::Durability;
 use crate::faults::DiskFaults;
 use crate::holders::Holders;
 use crate::metrics::{Metrics, add};
+use crate::probe::ShardProbe;
 use crate::recovery::JournalFile;
 use crate::view::{Shelf, UrlPorts, View};
 use dhcp::{DhcpService, Sending};
@@ -49,6 +50,7 @@ pub(crate) struct Shared {
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) reports: mpsc::Sender<Report>,
     pub(crate) compactions: mpsc::Sender<Compaction>,
+    pub(crate) probes: mpsc::Sender<ShardProbe>,
     pub(crate) ports: UrlPorts,
     pub(crate) durability: Durability,
     pub(crate) disk_faults: DiskFaults,
@@ -61,6 +63,8 @@ pub(crate) enum Command {
     Compacted(Result<std::fs::File, CompactError>),
     /// Someone wants to know what only this shard knows.
     Ask(Ask),
+    /// Somebody else uses an address that this shard has offered.
+    Conflict(std::net::Ipv4Addr),
 }
 
 /// Wakes all shards of a rack.
@@ -105,6 +109,7 @@ pub(crate) struct Shard {
 /// The state machines and what they need to reach the ring.
 #[derive(Debug)]
 struct Core {
+    index: usize,
     view: Arc<View>,
     shared: Shared,
     roles: Vec<Role>, // By socket.
@@ -131,6 +136,7 @@ impl Shard {
         let placed = sockets.place(&mut ring)?;
         ring.set_journal(file);
         let core = Core {
+            index,
             view: shared.view.load_full(),
             roles: placed.roles,
             dhcp: placed.dhcp.map(|sockets| DhcpService::new(sockets, table)),
@@ -164,12 +170,14 @@ impl Shard {
                     Command::Compacted(outcome) => {
                         self.core.on_compacted(&mut self.ring, outcome, now);
                     }
+                    Command::Conflict(address) => self.core.on_conflict(address, now),
                     Command::Ask(ask) => self.core.on_ask(ask, self.clock, now),
                 }
             }
             self.core.commit(&mut self.ring, now)?;
             self.core.send_all(&mut self.ring, now);
             self.core.report_all(now);
+            self.core.probe_all();
         }
         Ok(())
     }
@@ -338,6 +346,24 @@ impl Core {
             };
             self.reporter.report(event, mac, now);
         }
+    }
+
+    /// Passes addresses on that are to be probed, as far as there is room: offers do not wait.
+    fn probe_all(&mut self) {
+        let Some(dhcp) = &mut self.dhcp else { return };
+        while let Some(probe) = dhcp.poll_probe() {
+            let probe = ShardProbe { shard: self.index, probe };
+            if self.shared.probes.try_send(probe).is_err() {
+                add(&self.shared.metrics.probes_left_out, 1);
+            }
+        }
+    }
+
+    fn on_conflict(&mut self, address: std::net::Ipv4Addr, now: Now) {
+        add(&self.shared.metrics.conflicts, 1);
+        let quarantined = self.dhcp.as_mut().is_some_and(|it| it.handle_conflict(address, now));
+        let id = "rack.dhcp.conflict";
+        tracing::warn!(id, %address, quarantined, "somebody uses an address that was offered");
     }
 
     fn poll_event(&mut self) -> Option<Event> {

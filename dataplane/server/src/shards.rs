@@ -7,7 +7,7 @@ use std::sync::mpsc::{SyncSender, sync_channel};
 use std::time::Duration;
 
 use ironherd_uring::socket::Share;
-use ironherd_uring::{Ring, RingConfig, Waker};
+use ironherd_uring::{Ring, RingConfig, RingError, Waker};
 use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 use tokio::sync::{mpsc, oneshot};
 
@@ -28,6 +28,7 @@ pub(crate) struct Shards {
 const PORT_PATIENCE: Duration = Duration::from_secs(3);
 const PORT_RETRY: Duration = Duration::from_millis(50);
 const COMMANDS_MAX: usize = 64;
+const RING_TRIES: u32 = 40;
 
 /// Binds the sockets of all shards: to one and the same port for each service.
 pub(crate) async fn bind_all(config: &RackConfig) -> Result<(Vec<Sockets>, BoundPorts), RackError> {
@@ -113,8 +114,7 @@ async fn start(
         let mut farewell = Farewell { to: end, outcome: Err(RackError::Panicked) };
         pin(index, count);
         // The ring belongs to the thread that makes it.
-        let shard = Ring::new(RingConfig::default())
-            .and_then(|ring| Ok((ring.waker(), Shard::new(ring, parts)?)));
+        let shard = ring_patiently().and_then(|ring| Ok((ring.waker(), Shard::new(ring, parts)?)));
         let outcome = match shard {
             Ok((waker, mut shard)) => {
                 let _ = ready.send(Ok(waker)); // Who started us may have given up: `stop` says so.
@@ -133,6 +133,19 @@ async fn start(
     let thread = std::thread::Builder::new().name(format!("rack-shard-{index}"));
     thread.spawn(serve).map_err(RackError::Thread)?;
     is_ready.await.map_err(|_| RackError::Panicked)?
+}
+
+/// Makes a ring. After a kill the kernel gives the memory of the old rings back only in a while.
+fn ring_patiently() -> Result<Ring, RingError> {
+    for _ in 1..RING_TRIES {
+        match Ring::new(RingConfig::default()) {
+            Err(RingError::SetUp { source, .. }) if source.kind() == io::ErrorKind::OutOfMemory => {
+                std::thread::park_timeout(PORT_RETRY);
+            }
+            done => return done,
+        }
+    }
+    Ring::new(RingConfig::default())
 }
 
 /// Gives a shard a processor of its own, where there is one more than shards: the first is for the

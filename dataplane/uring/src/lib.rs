@@ -6,6 +6,7 @@
 
 #![allow(unsafe_code, reason = "this crate is the border to the kernel; others may not have any")]
 
+mod arp;
 mod batch;
 mod buffers;
 mod error;
@@ -18,6 +19,7 @@ pub mod socket;
 mod token;
 mod waker;
 
+pub use arp::ArpSocket;
 pub use batch::{ReceiveBatch, SendBatch};
 pub use buffers::Buffer;
 pub use error::RingError;

@@ -3,6 +3,7 @@
 //! Parsing borrows from the packet and never allocates; no message can make it panic or loop.
 //! Nothing here knows a clock, a socket or a policy.
 
+pub mod arp;
 pub mod dhcp;
 pub mod dhcp6;
 pub mod error;

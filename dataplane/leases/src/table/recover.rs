@@ -29,18 +29,16 @@ impl Table {
 
     pub(crate) fn take_in(&mut self, from: Record) {
         let slot = self.slot(from.address);
-        if from.position <= self.records[at(slot)].position {
+        let known = self.records[at(slot)].position;
+        if from.position <= known {
             return; // Of an earlier run's journal, and overtaken since.
         }
-        self.forget_client(slot);
-        self.records[at(slot)] = Record { filed: self.records[at(slot)].filed, ..from };
-        if from.state == State::Quarantined {
-            self.file(slot);
-            return;
+        if known != 0 {
+            self.forget_client(slot);
         }
-        self.by_client.insert(&self.records, slot);
-        if from.state == State::Bound {
-            self.file(slot);
+        self.records[at(slot)] = from;
+        if from.state != State::Quarantined {
+            self.by_client.insert(&self.records, slot);
         }
     }
 
@@ -69,6 +67,8 @@ impl Table {
             let claim = Claim::new(self.slice.index, state, mac);
             if !is_latest(address, position) || !self.claims.swap(address, Claim::NOBODY, claim) {
                 self.vacate(slot);
+            } else if matches!(state, State::Bound | State::Quarantined) {
+                self.file(slot);
             }
         }
         self.journal = Journal::starting_after(self.claims.last_number());

@@ -50,8 +50,13 @@ impl Server {
         match effect {
             Effect::Keep(ask) => {
                 let hold_until = self.now.wall.0 + self.config.offer_hold.as_secs();
-                if self.leases.keep(&ask, answer.address, hold_until).is_err() {
+                let probes = request.index.snapshot().settings.conflict_probes;
+                let before = if probes { self.leases.lease_at(answer.address) } else { None };
+                let Ok(lease) = self.leases.keep(&ask, answer.address, hold_until) else {
                     return false;
+                };
+                if probes {
+                    self.probe(request, &lease, before);
                 }
             }
             Effect::Bind(ask) => return self.grant(request, &ask, answer, to),

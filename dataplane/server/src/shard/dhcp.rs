@@ -2,7 +2,7 @@ use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
 use std::sync::Arc;
 
 use ironherd_leases::{Claims, Position, Table};
-use ironherd_proto::dhcp::{Config, Destination, Reply, Server, ServerPort};
+use ironherd_proto::dhcp::{Config, Destination, Probe, Reply, Server, ServerPort};
 use ironherd_proto::tape::{Packet, Tape};
 use ironherd_proto::{DropReason, Event, Instant, Link, Now};
 use ironherd_snapshot::ask::{DhcpQuestion, RackRefusal, RefusalCode};
@@ -118,6 +118,14 @@ impl DhcpService {
             }
         };
         ring.send(outgoing).is_ok()
+    }
+
+    pub(super) fn poll_probe(&mut self) -> Option<Probe> {
+        self.server.poll_probe()
+    }
+
+    pub(super) fn handle_conflict(&mut self, address: Ipv4Addr, now: Now) -> bool {
+        self.server.handle_conflict(address, now)
     }
 
     pub(super) fn poll_event(&mut self) -> Option<Event> {

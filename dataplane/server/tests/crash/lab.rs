@@ -2,6 +2,7 @@ use std::io::{BufRead, BufReader, Lines, Write};
 use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
 use std::path::PathBuf;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::time::{Duration, Instant};
 
 use ironherd_rack::{Durability, Rack, RackConfig};
 use ironherd_snapshot::{Range, Snapshot, Subnet};
@@ -64,7 +65,19 @@ fn skip(why: &str) {
 }
 
 impl Lab {
+    /// Fewer addresses than clients, so that shards run dry and take from each other.
     pub(crate) fn new(name: &str) -> Option<Self> {
+        Self::with_snapshot(name, &snapshot([10, 77, 1, 0], [10, 77, 2, 255]))
+    }
+
+    /// A range of one address, that is looked for before it is given out.
+    pub(crate) fn with_probes(name: &str, only: Ipv4Addr) -> Option<Self> {
+        let mut snapshot = snapshot(only, only);
+        snapshot.settings.conflict_probes = true;
+        Self::with_snapshot(name, &snapshot)
+    }
+
+    fn with_snapshot(name: &str, snapshot: &Snapshot) -> Option<Self> {
         if !Command::new("ip").arg("-V").output().is_ok_and(|it| it.status.success()) {
             skip("`ip` is not installed");
             return None;
@@ -93,7 +106,7 @@ impl Lab {
             ip(&line);
         }
         std::fs::create_dir(lab.data_dir()).unwrap();
-        let snapshot = serde_json::to_vec(&snapshot()).unwrap();
+        let snapshot = serde_json::to_vec(snapshot).unwrap();
         std::fs::write(lab.data_dir().join("snapshot.json"), snapshot).unwrap();
         Some(lab)
     }
@@ -119,6 +132,11 @@ impl Lab {
         let ready = answers.by_ref().map_while(Result::ok).any(|it| it.ends_with("READY"));
         assert!(ready, "the rack does not start; its error is above");
         RackProcess { child, commands, answers }
+    }
+
+    /// Gives an address to somebody who asked nobody.
+    pub(crate) fn squat(&self, address: Ipv4Addr) {
+        ip(&format!("-n {} addr add {address}/16 dev vc", self.clients));
     }
 
     /// Sockets in the clients' namespace: that of a relay, and one for all clients on the link.
@@ -148,6 +166,14 @@ fn bind(address: SocketAddr) -> UdpSocket {
 impl RackProcess {
     pub(crate) fn fail_disk_with(&mut self, errno: i32) {
         writeln!(self.commands, "{errno}").unwrap();
+    }
+
+    #[track_caller]
+    pub(crate) fn wait_for_metric(&mut self, name: &str, value: u64) {
+        let end = Instant::now() + Duration::from_secs(10);
+        while self.metric(name) != value {
+            assert!(Instant::now() < end, "{name} does not come to {value}");
+        }
     }
 
     pub(crate) fn metric(&mut self, name: &str) -> u64 {
@@ -182,14 +208,12 @@ fn ip(line: &str) {
     assert!(output.status.success(), "ip {line}: {}", String::from_utf8_lossy(&output.stderr));
 }
 
-/// Fewer addresses than clients, so that shards run dry and take from each other.
-fn snapshot() -> Snapshot {
-    let range = Range::new(Ipv4Addr::new(10, 77, 1, 0), Ipv4Addr::new(10, 77, 2, 255));
+fn snapshot(first: impl Into<Ipv4Addr>, last: impl Into<Ipv4Addr>) -> Snapshot {
     let subnet = Subnet {
         id: "lab".to_owned(),
         cidr: "10.77.0.0/16".parse().unwrap(),
         lease_seconds: 36_000,
-        ranges: vec![range],
+        ranges: vec![Range::new(first.into(), last.into())],
         ..Subnet::default()
     };
     Snapshot { generation: 7, subnets: vec![subnet], ..Snapshot::default() }

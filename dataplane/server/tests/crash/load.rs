@@ -111,6 +111,30 @@ impl Load {
         }
     }
 
+    /// Says one thing as one client, and waits for what is answered.
+    pub(crate) fn converse(
+        &mut self,
+        client: usize,
+        kind: MessageType,
+        wish: Option<Ipv4Addr>,
+    ) -> Option<(MessageType, Ipv4Addr)> {
+        self.clients[client].xid = u32::try_from(self.random.next() >> 32).unwrap();
+        self.send(client, kind, wish, wish.map(|_| SERVER));
+        let mut bytes = [0; 1500];
+        let end = Instant::now() + Duration::from_secs(2);
+        while Instant::now() < end {
+            for socket in [&self.relay, &self.direct] {
+                let Ok(len) = socket.recv(&mut bytes) else { continue };
+                let message = Message::parse(&bytes[..len]).unwrap();
+                if message.xid() == self.clients[client].xid {
+                    return Some((message.message_type().unwrap(), message.yiaddr()));
+                }
+            }
+            std::thread::yield_now();
+        }
+        None
+    }
+
     fn turn(&mut self) {
         let busy = self.clients.iter().filter(|it| it.until.is_some()).count();
         for _ in busy..AT_ONCE {

@@ -9,8 +9,10 @@
 mod lab;
 mod load;
 
+use std::net::Ipv4Addr;
 use std::time::Duration;
 
+use ironherd_wire::dhcp::MessageType;
 use lab::Lab;
 use load::{Load, Random};
 
@@ -83,4 +85,35 @@ fn a_disk_that_fails_grants_nothing_and_heals() {
     drop(rack);
     let _rack = lab.start_rack(3, "durable");
     load.check_promises("behind the fault");
+}
+
+#[test]
+fn an_address_that_somebody_squats_on_is_refused() {
+    let only = Ipv4Addr::new(10, 77, 3, 9);
+    let Some(lab) = Lab::with_probes("squat", only) else { return };
+    // One answers to the probe, one does not, and one sits behind a relay, where none is heard.
+    for (client, squats, want) in [(1, true, MessageType::Nak), (3, false, MessageType::Ack)] {
+        let lab = if squats { &lab } else { &Lab::with_probes("nobody", only).unwrap() };
+        let mut rack = lab.start_rack(2, "durable");
+        let mut load = Load::new(lab, 5);
+        if squats {
+            lab.squat(only);
+        }
+        let offer = load.converse(client, MessageType::Discover, None);
+        assert_eq!(offer, Some((MessageType::Offer, only)), "nobody waits for the probe");
+        rack.wait_for_metric("conflict_probes_total", 1);
+        if squats {
+            rack.wait_for_metric("conflicts_total", 1);
+        }
+        let answer = load.converse(client, MessageType::Request, Some(only));
+        assert_eq!(answer.map(|it| it.0), Some(want), "squats: {squats}");
+        let other = load.converse(client + 4, MessageType::Discover, None);
+        assert_eq!(other, None, "let alone, or held");
+        assert_eq!(rack.metric("conflicts_total"), u64::from(squats));
+    }
+    let lab = Lab::with_probes("relay", only).unwrap();
+    let mut rack = lab.start_rack(1, "durable");
+    let offer = Load::new(&lab, 6).converse(2, MessageType::Discover, None);
+    assert_eq!(offer, Some((MessageType::Offer, only)));
+    assert_eq!(rack.metric("conflict_probes_total"), 0);
 }
