@@ -7,8 +7,10 @@ use ironherd_snapshot::Mac;
 use super::Reply;
 use crate::Event;
 
-/// Buffers kept for the next replies.
-const SPARE_MAX: usize = 256;
+/// Buffers kept for the next replies: as many as wait for one sync of a slow disk.
+const SPARE_MAX: usize = 4096;
+/// Most replies fit without growing.
+const REPLY_BYTES: usize = 576;
 
 /// Replies on their way out: those that wait for the disk, and those that may go.
 #[derive(Debug, Default)]
@@ -36,7 +38,7 @@ impl Outbox {
 
     /// An empty buffer, with room from an earlier reply if there is one.
     pub(super) fn buffer(&mut self) -> Vec<u8> {
-        self.spare.pop().unwrap_or_default()
+        self.spare.pop().unwrap_or_else(|| Vec::with_capacity(REPLY_BYTES))
     }
 
     pub(super) fn push_ready(&mut self, reply: Reply, payload: Vec<u8>) {

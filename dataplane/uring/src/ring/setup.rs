@@ -23,7 +23,7 @@ impl Default for RingConfig {
     fn default() -> Self {
         Self {
             submissions: 4096,
-            datagram_buffers: 4096,
+            datagram_buffers: 1024,
             datagram_buffer_bytes: 2048,
             stream_buffers: 512,
             stream_buffer_bytes: 8192,
