@@ -31,12 +31,12 @@ pub struct Packet<'a> {
 #[derive(Debug)]
 pub struct Tape {
     bytes: Box<[u8]>,
-    /// Both count every byte ever written, padding too; what lies between is kept.
-    start: u64,
-    end: u64,
+    start: usize, // Where the oldest packet is, and where the next goes: both below the length.
+    end: usize,
+    used: usize, // Bytes between the two, padding too: it tells a full tape from an empty one.
 }
 
-/// What stands before each payload; see [`Header`].
+/// What stands before each payload; see [`header`].
 const HEADER: usize = 64;
 /// Packets begin at multiples of this.
 const ALIGN: usize = 8;
@@ -48,7 +48,8 @@ impl Tape {
     /// A tape of about so many bytes; 0 keeps nothing. The memory is touched only as it fills.
     #[must_use]
     pub fn new(bytes: usize) -> Self {
-        Self { bytes: vec![0; bytes - bytes % ALIGN].into_boxed_slice(), start: 0, end: 0 }
+        let bytes = vec![0; bytes - bytes % ALIGN].into_boxed_slice();
+        Self { bytes, start: 0, end: 0, used: 0 }
     }
 
     /// Keeps a packet; the oldest go as far as they must. One that is longer than the whole tape
@@ -58,44 +59,44 @@ impl Tape {
         if self.bytes.len() < size || u32::try_from(packet.payload.len()).is_err() {
             return;
         }
-        let until_end = self.bytes.len() - self.place(self.end);
+        let until_end = self.bytes.len() - self.end;
         let padding = if until_end < size { until_end } else { 0 };
-        // Wide counters hold any buffer; so for all conversions between the two below.
-        let room_without = (self.bytes.len() as u64).checked_sub((size + padding) as u64);
-        while room_without.is_none_or(|room| room < self.end - self.start) {
-            if self.start == self.end {
+        while self.bytes.len() < self.used + padding + size {
+            if self.used == 0 {
                 (self.start, self.end) = (0, 0); // Empty: it fits at the beginning.
                 break;
             }
             self.forget_oldest();
         }
         if 0 < padding && 0 < self.end {
-            let at = self.place(self.end);
-            self.bytes[at..at + 4].copy_from_slice(&PADDING.to_le_bytes());
-            self.end += padding as u64;
+            self.bytes[self.end..self.end + 4].copy_from_slice(&PADDING.to_le_bytes());
+            self.used += padding;
+            self.end = 0;
         }
-        let at = self.place(self.end);
-        let (head, payload) = self.bytes[at..at + size].split_at_mut(HEADER);
-        write_header(head, packet);
-        payload[..packet.payload.len()].copy_from_slice(packet.payload);
-        self.end += size as u64;
+        let (head, rest) = self.bytes[self.end..].split_at_mut(HEADER);
+        head.copy_from_slice(&header(packet));
+        rest[..packet.payload.len()].copy_from_slice(packet.payload);
+        self.used += size;
+        self.end = self.after(self.end, size);
     }
 
     /// What is kept, oldest first.
     pub fn packets(&self) -> impl Iterator<Item = Packet<'_>> + '_ {
-        let mut at = self.start;
+        let (mut at, mut left) = (self.start, self.used);
         std::iter::from_fn(move || {
-            while at < self.end {
-                let place = self.place(at);
-                let len = self.len_at(place);
+            while 0 < left {
+                let len = self.len_at(at);
                 if len == PADDING {
-                    at += (self.bytes.len() - place) as u64;
+                    left -= self.bytes.len() - at;
+                    at = 0;
                     continue;
                 }
-                let len = len as usize;
-                at += size(len) as u64;
-                let (head, rest) = self.bytes[place..].split_at(HEADER);
-                return Some(read_header(head, &rest[..len]));
+                let (head, rest) = self.bytes[at..].split_at(HEADER);
+                let packet = read(head, &rest[..len as usize]);
+                let size = size(len as usize);
+                left -= size;
+                at = self.after(at, size);
+                return Some(packet);
             }
             None
         })
@@ -111,23 +112,28 @@ impl Tape {
         only
     }
 
-    fn place(&self, at: u64) -> usize {
-        match self.bytes.len() {
-            0 => 0,
-            len => usize::try_from(at % len as u64).unwrap_or_default(),
-        }
+    /// The place behind a packet.
+    fn after(&self, at: usize, size: usize) -> usize {
+        let after = at + size;
+        if after == self.bytes.len() { 0 } else { after }
     }
 
-    fn len_at(&self, place: usize) -> u32 {
-        u32::from_le_bytes(field(&self.bytes[place..]))
+    fn len_at(&self, at: usize) -> u32 {
+        u32::from_le_bytes(field(&self.bytes[at..]))
     }
 
     fn forget_oldest(&mut self) {
-        let place = self.place(self.start);
-        self.start += match self.len_at(place) {
-            PADDING => (self.bytes.len() - place) as u64,
-            len => size(len as usize) as u64,
-        };
+        match self.len_at(self.start) {
+            PADDING => {
+                self.used -= self.bytes.len() - self.start;
+                self.start = 0;
+            }
+            len => {
+                let size = size(len as usize);
+                self.used -= size;
+                self.start = self.after(self.start, size);
+            }
+        }
     }
 }
 
@@ -145,7 +151,8 @@ fn field<const N: usize>(bytes: &[u8]) -> [u8; N] {
 
 /// Length 4, interface 4, instant 8, card 6, reason 2, both addresses 16 each, both ports 2 each,
 /// sent 1; the rest is unused. Ours alone: it never leaves the process.
-fn write_header(head: &mut [u8], packet: &Packet<'_>) {
+fn header(packet: &Packet<'_>) -> [u8; HEADER] {
+    let mut head = [0; HEADER];
     let dropped = packet.dropped.map_or(NOT_DROPPED, |it| it as u16);
     let len = u32::try_from(packet.payload.len()).unwrap_or_default();
     head[0..4].copy_from_slice(&len.to_le_bytes());
@@ -158,9 +165,10 @@ fn write_header(head: &mut [u8], packet: &Packet<'_>) {
     head[56..58].copy_from_slice(&packet.from.port().to_le_bytes());
     head[58..60].copy_from_slice(&packet.to.port().to_le_bytes());
     head[60] = u8::from(packet.sent);
+    head
 }
 
-fn read_header<'a>(head: &[u8], payload: &'a [u8]) -> Packet<'a> {
+fn read<'a>(head: &[u8], payload: &'a [u8]) -> Packet<'a> {
     let port = |at: usize| u16::from_le_bytes(field(&head[at..]));
     let address = |at: usize| narrow(field(&head[at..]));
     let dropped = usize::from(u16::from_le_bytes(field(&head[22..])));
