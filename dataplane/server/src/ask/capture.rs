@@ -101,3 +101,55 @@ fn line(at_us: u64, packet: &Packet<'_>, view: &View) -> CapturedLine {
         bytes: u32::try_from(packet.payload.len()).unwrap_or(u32::MAX),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use ironherd_proto::tape::Tape;
+    use ironherd_proto::{DropReason, Instant};
+
+    use super::*;
+    use crate::clock::Clock;
+
+    fn kept(clock: Clock, packets: &[(u64, Option<DropReason>, usize)]) -> Kept {
+        let mut tape = Tape::new(64 << 20);
+        for (second, dropped, len) in packets {
+            tape.record(&Packet {
+                at: Instant::from_nanos(second * 1_000_000_000),
+                interface: 7,
+                sent: second % 2 == 0,
+                mac: Mac([2, 0, 0, 0, 0, 1]),
+                from: "10.0.0.1:67".parse().unwrap(),
+                to: "255.255.255.255:68".parse().unwrap(),
+                dropped: *dropped,
+                payload: &vec![0; *len],
+            });
+        }
+        Kept { tape, clock }
+    }
+
+    #[test]
+    fn the_packets_of_all_shards_are_in_one_order() {
+        let clock = Clock::new();
+        let odd = kept(clock, &[(11, None, 240), (13, Some(DropReason::DhcpNoAddress), 240)]);
+        let even = kept(clock, &[(12, None, 240), (14, None, 240)]);
+        let (file, summary) = write(&[odd, even], &View::default());
+        assert_eq!(file.len(), pcap::HEADER.len() + 4 * (pcap::RECORD_BYTES + 42 + 240));
+        assert_eq!((summary.packets, summary.left_out), (4, 0));
+        let outcomes: Vec<&str> = summary.lines.iter().map(|it| it.outcome.as_str()).collect();
+        assert_eq!(outcomes, ["accepted", "sent", "dhcp_no_address", "sent"]);
+        assert!(summary.lines.is_sorted_by_key(|it| it.at_us));
+        assert_eq!(summary.lines[0].interface, "#7", "an interface that has gone");
+    }
+
+    #[test]
+    fn what_is_too_much_leaves_out_the_oldest() {
+        let long = 30_000;
+        let packets: Vec<_> = (1..=600).map(|second| (second, None, long)).collect();
+        let (file, summary) = write(&[kept(Clock::new(), &packets)], &View::default());
+        assert!(file.len() <= CAPTURE_BYTES_MAX && CAPTURE_BYTES_MAX < file.len() + 2 * long);
+        assert_eq!(summary.packets + summary.left_out, 600);
+        assert_eq!(summary.lines.len(), CAPTURE_LINES_MAX);
+        let newest = summary.lines.last().map(|it| it.at_us);
+        assert!(summary.lines.iter().all(|it| Some(it.at_us) <= newest));
+    }
+}

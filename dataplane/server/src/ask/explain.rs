@@ -237,3 +237,72 @@ fn destination(to: Destination) -> String {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::net::Ipv4Addr;
+
+    use ironherd_proto::Link;
+    use ironherd_snapshot::{Index, Subnet};
+    use ironherd_uring::Interface;
+
+    use super::*;
+
+    fn served(name: &str, index: u32, address: [u8; 4]) -> Served {
+        let address = Ipv4Addr::from(address);
+        let interface = Interface {
+            name: name.to_owned(),
+            index,
+            addresses: vec![address],
+            is_up: true,
+            ..Interface::default()
+        };
+        let link = Link { index, address, host6: None, http_port: 0, gateway_port: 0 };
+        Served { link, interface }
+    }
+
+    #[test]
+    fn the_link_is_that_of_the_subnet_or_the_only_one() {
+        let subnet = |id: &str, vlan: &str, cidr: &str| Subnet {
+            id: id.to_owned(),
+            vlan: vlan.to_owned(),
+            cidr: cidr.parse().unwrap(),
+            ..Subnet::default()
+        };
+        let subnets = vec![
+            subnet("a", "one", "10.1.0.0/24"),
+            subnet("second", "one", "10.9.0.0/24"), // On a's link, where the rack has no address.
+            subnet("b", "two", "10.2.0.0/24"),
+            subnet("far", "three", "10.3.0.0/24"),
+        ];
+        let index = || {
+            Index::new(Snapshot { generation: 1, subnets: subnets.clone(), ..Snapshot::default() })
+        };
+        let eth = [served("eth0", 1, [10, 1, 0, 1]), served("eth1", 2, [10, 2, 0, 1])];
+        let relay = Some(Ipv4Addr::new(10, 3, 0, 1));
+        let (none, busy) = (RefusalCode::NotServed, RefusalCode::Ambiguous);
+        let rows = [
+            // How many links, subnet, relay: the interface.
+            (2, Some("a"), None, Ok("eth0")),
+            (2, Some("second"), None, Ok("eth0")),
+            (2, Some("b"), None, Ok("eth1")),
+            (2, Some("b"), relay, Ok("eth1")),
+            (2, Some("far"), None, Err(none)),
+            (2, Some("far"), relay, Ok("eth0")),
+            (2, Some("gone"), relay, Err(none)),
+            (2, None, None, Err(busy)),
+            (2, None, relay, Ok("eth0")),
+            (1, None, None, Ok("eth0")),
+            (1, Some("b"), None, Err(none)),
+            (0, None, relay, Err(none)),
+        ];
+        for (links, subnet, relay, want) in rows {
+            let links = eth[..links].to_vec();
+            let view = View { index: index(), links, ..View::default() };
+            let subnet = subnet.map(str::to_owned);
+            let asked = DhcpQuestion { subnet, relay, ..DhcpQuestion::default() };
+            let got = link(&view, &asked).map(|it| it.interface.name.as_str());
+            assert_eq!(got.map_err(|it| it.code), want, "{asked:?}");
+        }
+    }
+}
