@@ -90,14 +90,21 @@ fn others(folder: &Path, own: &[PathBuf]) -> io::Result<Vec<PathBuf>> {
     for entry in std::fs::read_dir(folder)? {
         let path = entry?.path();
         let name = path.file_name().and_then(OsStr::to_str).unwrap_or_default();
-        let is_ours = name.starts_with("leases.") || name.starts_with("leases-");
-        let extension = path.extension().and_then(OsStr::to_str).unwrap_or_default();
-        if is_ours && ["journal", "moved"].contains(&extension) && !own.contains(&path) {
+        if is_journal(name) && !own.contains(&path) {
             others.push(path);
         }
     }
     others.sort();
     Ok(others)
+}
+
+/// Whether a file is a shard's journal, in its place or on the way there: what an operator copied
+/// to another name is left alone.
+fn is_journal(name: &str) -> bool {
+    let stem = name.strip_suffix(".journal").or_else(|| name.strip_suffix(".moved"));
+    let shard = stem.and_then(|it| it.strip_prefix("leases-"));
+    let is_number = |it: &str| !it.is_empty() && it.bytes().all(|it| it.is_ascii_digit());
+    stem == Some("leases") || shard.is_some_and(is_number)
 }
 
 /// Reads one journal piece by piece: it may be larger than what it says many times over.
@@ -234,6 +241,25 @@ mod tests {
         let error = open_journals(folder.path(), 1, [1, 2]).unwrap_err();
         assert!(matches!(error, RackError::JournalVersion { version: 2, .. }), "{error}");
         assert_eq!(std::fs::metadata(&path).unwrap().len(), 64, "nothing is cut");
+    }
+
+    #[test]
+    fn only_shards_journals_are_taken_in() {
+        let rows = [
+            ("leases.journal", true),
+            ("leases.moved", true),
+            ("leases-7.journal", true),
+            ("leases-15.moved", true),
+            ("leases-old.journal", false),
+            ("leases-.journal", false),
+            ("leases-7.journal.damaged-1", false),
+            ("leases6.journal", false),
+            ("leases.part", false),
+            ("leases.new", false),
+        ];
+        for (name, want) in rows {
+            assert_eq!(is_journal(name), want, "{name}");
+        }
     }
 
     const CLIENTS: u8 = 100;
