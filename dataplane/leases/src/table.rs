@@ -265,10 +265,12 @@ impl Table {
     /// Ends a client's lease. The address stays its first choice until someone else needs it.
     pub fn release(&mut self, mac: Mac, address: Ipv4Addr, now: u64) -> Option<Lease> {
         let slot = self.held_by(mac, address, &[State::Bound])?;
+        // Numbered before another shard can take it: that one's record must be the later.
+        let number = self.claims.next_number();
         if !self.free(slot, now) {
             return None;
         }
-        self.write(slot);
+        self.write_as(slot, number);
         Some(self.records[at(slot)].lease())
     }
 

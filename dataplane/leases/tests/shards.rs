@@ -256,14 +256,33 @@ fn shards_on_threads_never_share_an_address() {
                     held.push(offer.address);
                 }
             }
-            held
+            let mut journal = Vec::new();
+            table.take_batch(&mut journal).unwrap();
+            (held, journal)
         }
     };
-    let held: Vec<_> = std::thread::scope(|scope| {
+    let ends: Vec<_> = std::thread::scope(|scope| {
         let threads: Vec<_> = (0..4).map(|at| scope.spawn(shard(at))).collect();
-        threads.into_iter().flat_map(|it| it.join().unwrap()).collect()
+        threads.into_iter().map(|it| it.join().unwrap()).collect()
     });
+    let (held, journals): (Vec<_>, Vec<_>) = ends.into_iter().unzip();
+    let mut held: Vec<_> = held.into_iter().flatten().collect();
     assert!(1500 < held.len(), "{}", held.len());
     let distinct: HashSet<_> = held.iter().collect();
     assert_eq!(distinct.len(), held.len());
+    // The journals agree on who had each address last.
+    let claims = Claims::new();
+    let tables = (0..4).zip(&journals).map(|(index, journal)| {
+        let mut table = Table::of_shard(Slice { index, count: 4 }, claims.clone(), [3, 4]);
+        let mut replay = Replay::default();
+        table.replay(&mut replay, journal);
+        assert!(!table.end_replay(replay).torn);
+        table
+    });
+    let joined = join(tables.collect());
+    let mut again: Vec<_> =
+        joined.tables.iter().flat_map(|it| it.bound().map(|it| it.address)).collect();
+    held.sort_unstable();
+    again.sort_unstable();
+    assert_eq!(held, again);
 }

@@ -94,6 +94,7 @@ impl Table {
     }
 
     pub(super) fn quarantine_slot(&mut self, slot: u32, until: u64) -> Option<Lease> {
+        let number = self.claims.next_number(); // As for a release.
         if !self.reclaim(slot, State::Quarantined) {
             return None;
         }
@@ -101,7 +102,7 @@ impl Table {
         let record = &mut self.records[at(slot)];
         (record.state, record.expires, record.reserved) = (State::Quarantined, until, false);
         self.file(slot);
-        self.write(slot);
+        self.write_as(slot, number);
         Some(self.records[at(slot)].lease())
     }
 
@@ -114,10 +115,17 @@ impl Table {
         }
     }
 
+    /// Queues the record of an address that no other shard can take.
     pub(super) fn write(&mut self, slot: u32) {
+        let number = self.claims.next_number();
+        self.write_as(slot, number);
+    }
+
+    /// Queues a record under a number that was taken while the address was still ours alone.
+    pub(super) fn write_as(&mut self, slot: u32, number: u64) {
         let record = &mut self.records[at(slot)];
-        record.position = self.claims.next_number();
-        self.journal.append(record, record.position);
+        record.position = number;
+        self.journal.append(record, number);
     }
 
     /// Writes the table as a journal. Each record keeps its number: it tells which of two shards
