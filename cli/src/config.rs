@@ -42,6 +42,7 @@ pub(crate) struct Rack {
     /// A port of 0 turns the service off.
     pub(crate) dhcp_port: u16,
     pub(crate) proxy_port: u16,
+    pub(crate) dhcp6_port: u16,
     pub(crate) tftp_port: u16,
     pub(crate) http_port: u16,
     pub(crate) gateway_port: u16,
@@ -80,6 +81,7 @@ impl Default for Rack {
             interfaces: Vec::new(),
             dhcp_port: 67,
             proxy_port: 4011,
+            dhcp6_port: 547,
             tftp_port: 69,
             http_port: 5248,
             gateway_port: 5249,

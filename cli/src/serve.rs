@@ -183,6 +183,7 @@ fn rack_config(config: &Config) -> anyhow::Result<RackConfig> {
         services: Services {
             dhcp: on(rack.dhcp_port),
             proxy: on(rack.proxy_port),
+            dhcp6: on(rack.dhcp6_port),
             tftp: on(rack.tftp_port),
             http: on(rack.http_port),
             gateway: on(rack.gateway_port),
@@ -191,6 +192,7 @@ fn rack_config(config: &Config) -> anyhow::Result<RackConfig> {
         ports: Ports {
             dhcp: rack.dhcp_port,
             proxy: rack.proxy_port,
+            dhcp6: rack.dhcp6_port,
             tftp: rack.tftp_port,
             http: rack.http_port,
             gateway: rack.gateway_port,

@@ -54,6 +54,7 @@ pub(crate) fn run(args: RackArgs) -> anyhow::Result<()> {
     let services = Services {
         dhcp: true,
         proxy: false,
+        dhcp6: false,
         tftp: false,
         http: false,
         gateway: false,

@@ -16,9 +16,11 @@ use std::collections::VecDeque;
 use std::net::{Ipv6Addr, SocketAddrV6};
 use std::time::Duration;
 
-use ironherd_leases::Position;
-use ironherd_leases::v6::{Lease6, Table6};
-use ironherd_snapshot::Index;
+use ironherd_leases::v6::{Block, Lease6, Table6};
+use ironherd_leases::{Position, State};
+use ironherd_snapshot::{Index, Mac};
+
+pub use self::request::subnets_on;
 
 use self::outbox::Outbox;
 use self::request::Request;
@@ -89,6 +91,7 @@ pub struct Server {
     leases: Table6,
     outbox: Outbox,
     events: VecDeque<Event>,
+    cards: VecDeque<(Ipv6Addr, Option<Mac>)>, // Whose address it is now.
     withdrawn: DropCounters,
     now: Now,
 }
@@ -103,6 +106,7 @@ impl Server {
             leases,
             outbox: Outbox::default(),
             events: VecDeque::new(),
+            cards: VecDeque::new(),
             withdrawn: DropCounters::new(),
             now: Now::default(),
         }
@@ -156,6 +160,9 @@ impl Server {
                 self.leases.lease_at(*block).is_some_and(|it: Lease6| it.is_held_by(holder))
             };
             if waiting.promised.iter().all(stands) {
+                for (block, _) in &waiting.promised {
+                    self.push_card(*block);
+                }
                 if let Some(event) = waiting.event {
                     self.push_event(event);
                 }
@@ -189,13 +196,19 @@ impl Server {
         Some(self.now.instant + Duration::from_secs(seconds))
     }
 
-    /// Ends leases whose time is over, and shows each to `ended`.
-    pub fn handle_timeouts(&mut self, now: Now, mut ended: impl FnMut(&Lease6)) {
+    /// Ends leases whose time is over.
+    pub fn handle_timeouts(&mut self, now: Now) {
         self.now = now;
         for _ in 0..EXPIRIES_MAX {
             let Some(lease) = self.leases.expire(now.wall.0) else { break };
-            ended(&lease);
+            self.push_card(lease.block);
         }
+    }
+
+    /// An address whose holder changed, and the card of the new one. Drain it every turn: nothing
+    /// is left out.
+    pub fn poll_card(&mut self) -> Option<(Ipv6Addr, Option<Mac>)> {
+        self.cards.pop_front()
     }
 
     /// The lease table, for metrics and reports.
@@ -208,6 +221,13 @@ impl Server {
     #[must_use]
     pub fn withdrawn(&self) -> &DropCounters {
         &self.withdrawn
+    }
+
+    fn push_card(&mut self, block: Block) {
+        if block.len == 128 {
+            let lease = self.leases.lease_at(block).filter(|it| it.state == State::Bound);
+            self.cards.push_back((block.address, lease.and_then(|it| it.mac)));
+        }
     }
 
     fn push_event(&mut self, event: Event) {

@@ -1,4 +1,5 @@
-//! Router Advertisements that route nothing. iPXE waits 13 s for one after its DHCP ACK.
+//! Router Advertisements on every boot link: iPXE waits 13 s for one after its DHCP ACK. Without an
+//! IPv6 subnet they say nothing; with one they tell its prefix, and where addresses come from.
 
 use std::collections::HashMap;
 use std::io;
@@ -7,21 +8,25 @@ use std::time::Duration;
 
 use ironherd_uring::Interface;
 use ironherd_wire::icmpv6::{
-    ALL_NODES, ALL_ROUTERS, HOP_LIMIT, parse_router_solicitation, router_advertisement,
+    ALL_NODES, ALL_ROUTERS, Advertisement, HOP_LIMIT, parse_router_solicitation,
+    router_advertisement,
 };
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::UdpSocket;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep_until};
 
-use crate::view::Served;
+use crate::view::View;
 
 /// One task for each served interface that speaks IPv6.
 #[derive(Debug, Default)]
 pub(crate) struct Advertisers {
-    running: HashMap<(u32, Ipv6Addr), JoinHandle<()>>,
+    running: HashMap<Key, JoinHandle<()>>,
     skipped: Vec<u32>,
 }
+
+/// A task ends with any of these: interface, our link-local address, what is said.
+type Key = (u32, Ipv6Addr, Advertisement);
 
 const PERIOD: Duration = Duration::from_secs(10);
 const RETRY: Duration = Duration::from_secs(1);
@@ -30,9 +35,12 @@ const GATHER: Duration = Duration::from_millis(20);
 
 impl Advertisers {
     /// Starts and ends tasks so that they match the served interfaces.
-    pub(crate) fn follow(&mut self, served: &[Served]) {
-        let key = |it: &Interface| Some((it.index, it.link_local?));
-        let wanted: Vec<_> = served.iter().filter_map(|it| key(&it.interface)).collect();
+    pub(crate) fn follow(&mut self, view: &View) {
+        let links = view.advertisements();
+        let key = |(it, says): &(Interface, Advertisement)| {
+            Some((it.index, it.link_local?, says.clone()))
+        };
+        let wanted: Vec<Key> = links.iter().filter_map(key).collect();
         self.running.retain(|key, task| {
             let stays = wanted.contains(key) && !task.is_finished();
             if !stays {
@@ -40,9 +48,10 @@ impl Advertisers {
             }
             stays
         });
-        for interface in served.iter().map(|it| &it.interface) {
+        for link in &links {
+            let interface = &link.0;
             let name = interface.name.as_str();
-            let Some(key) = key(interface) else {
+            let Some(key) = key(link) else {
                 if !self.skipped.contains(&interface.index) {
                     self.skipped.push(interface.index);
                     tracing::info!(
@@ -58,7 +67,7 @@ impl Advertisers {
             }
             match open(interface) {
                 Ok(socket) => {
-                    let task = tokio::spawn(advertise(socket, interface.mac, key));
+                    let task = tokio::spawn(advertise(socket, interface.mac, key.clone()));
                     self.running.insert(key, task);
                 }
                 Err(error) => {
@@ -88,10 +97,10 @@ fn open(interface: &Interface) -> io::Result<UdpSocket> {
     UdpSocket::from_std(socket.into())
 }
 
-async fn advertise(socket: UdpSocket, mac: [u8; 6], (index, source): (u32, Ipv6Addr)) {
+async fn advertise(socket: UdpSocket, mac: [u8; 6], (index, source, says): Key) {
     let to = SocketAddrV6::new(ALL_NODES, 0, 0, index);
     let mut advertisement = Vec::new();
-    router_advertisement(&mut advertisement, mac, source, ALL_NODES);
+    router_advertisement(&mut advertisement, mac, source, ALL_NODES, &says);
     let mut due = Instant::now();
     let mut message = [0; 1500];
     loop {

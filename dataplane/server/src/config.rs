@@ -71,6 +71,8 @@ pub struct Services {
     pub dhcp: bool,
     /// The proxyDHCP answer on port 4011; needs `dhcp`.
     pub proxy: bool,
+    /// DHCPv6; needs `dhcp`.
+    pub dhcp6: bool,
     pub tftp: bool,
     pub http: bool,
     /// What agents and installed systems reach the region through.
@@ -85,6 +87,7 @@ pub struct Services {
 pub struct Ports {
     pub dhcp: u16,
     pub proxy: u16,
+    pub dhcp6: u16,
     pub tftp: u16,
     pub http: u16,
     pub gateway: u16,
@@ -113,6 +116,7 @@ impl Default for Services {
         Self {
             dhcp: true,
             proxy: true,
+            dhcp6: true,
             tftp: true,
             http: true,
             gateway: true,
@@ -123,6 +127,6 @@ impl Default for Services {
 
 impl Default for Ports {
     fn default() -> Self {
-        Self { dhcp: 67, proxy: 4011, tftp: 69, http: 5248, gateway: 5249 }
+        Self { dhcp: 67, proxy: 4011, dhcp6: 547, tftp: 69, http: 5248, gateway: 5249 }
     }
 }

@@ -1,7 +1,10 @@
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
 
 use ironherd_leases::Claims;
-use ironherd_snapshot::{Index, Mac, Reservation};
+use ironherd_snapshot::{Index, Mac, Reservation, ReservationKey6};
+use ironherd_wire::dhcp6::eui64_mac;
+
+use crate::cards6::Cards6;
 
 /// Which address belongs to which card: by lease, or by the operator's word.
 #[derive(Clone, Copy, Debug)]
@@ -10,13 +13,17 @@ pub(crate) struct Holders<'a> {
     /// Of all shards: who asks may be another shard's DHCP client. Absent while this rack serves no
     /// DHCP.
     pub(crate) leases: Option<&'a Claims>,
+    pub(crate) cards6: &'a Cards6,
 }
 
 impl Holders<'_> {
     /// The card that holds an address by a lease that runs. An offer binds nobody yet, and a free
     /// or quarantined address only remembers who had it.
     pub(crate) fn card_of(&self, address: IpAddr) -> Option<Mac> {
-        let IpAddr::V4(address) = address.to_canonical() else { return None };
+        let address = match address.to_canonical() {
+            IpAddr::V4(address) => address,
+            IpAddr::V6(address) => return self.card_of6(address),
+        };
         self.leases?.bound_to(address)
     }
 
@@ -25,10 +32,28 @@ impl Holders<'_> {
     /// Where none of our subnets is, another server gave the address: nothing is known of it, and
     /// whoever asks is served.
     pub(crate) fn owns(&self, peer: IpAddr, mac: Mac) -> bool {
-        let IpAddr::V4(address) = peer.to_canonical() else { return false };
+        let address = match peer.to_canonical() {
+            IpAddr::V4(address) => address,
+            IpAddr::V6(address) => return self.owns6(address, mac),
+        };
         self.card_of(peer) == Some(mac)
             || self.index.reservation_at(address).and_then(Reservation::mac) == Some(mac)
             || self.index.subnet_of(address).is_none()
+    }
+
+    /// As over IPv4; an address without a lease may tell its card by itself (link-local, SLAAC).
+    fn card_of6(&self, address: Ipv6Addr) -> Option<Mac> {
+        self.cards6.card_of(address).or_else(|| eui64_mac(address).map(Mac))
+    }
+
+    fn owns6(&self, address: Ipv6Addr, mac: Mac) -> bool {
+        if let Some(holder) = self.card_of6(address) {
+            return holder == mac;
+        }
+        let reserved = self.index.reservation6_at(address, 128).map(|it| &it.key);
+        let foreign = self.index.subnet6_of(address).is_none();
+        reserved == Some(&ReservationKey6::Mac(mac))
+            || (foreign && !address.is_unicast_link_local())
     }
 }
 
@@ -97,10 +122,11 @@ mod tests {
             ("another server's network", [192, 0, 2, 7], 1, true),
         ];
         for (name, peer, last, want) in rows {
-            let holders = Holders { index: &index, leases: Some(table.claims()) };
+            let holders =
+                Holders { index: &index, leases: Some(table.claims()), cards6: &Cards6::default() };
             assert_eq!(holders.owns(IpAddr::from(peer), mac(last)), want, "{name}");
         }
-        let holders = Holders { index: &index, leases: None };
+        let holders = Holders { index: &index, leases: None, cards6: &Cards6::default() };
         assert!(holders.owns(IpAddr::from([10, 77, 0, 13]), mac(3)), "without DHCP of our own");
         assert!(!holders.owns(IpAddr::from([10, 77, 0, 20]), mac(1)));
     }
@@ -120,7 +146,8 @@ mod tests {
         };
         let address = IpAddr::from([10, 77, 0, 20]);
         let card = |table: &Table| {
-            Holders { index: &index, leases: Some(table.claims()) }.card_of(address)
+            Holders { index: &index, leases: Some(table.claims()), cards6: &Cards6::default() }
+                .card_of(address)
         };
         table.offer(&ask, Some([10, 77, 0, 20].into()), 600).unwrap();
         assert_eq!(card(&table), None, "offered");

@@ -20,7 +20,7 @@ use crate::faults::DiskFaults;
 use crate::metrics::set;
 use crate::recovery::journal_of;
 use crate::shard::{Command, CompactError, Compaction, Shared, Wakers};
-use crate::view::{Served, View, serve};
+use crate::view::{Served, View, serve, serve6};
 
 /// Where a rack keeps what.
 #[derive(Clone, Debug)]
@@ -103,7 +103,7 @@ impl Keeper {
             let snapshot = current.clone().unwrap_or_default();
             self.renew(&snapshot, from_region).await;
             if self.config.services.router_advertisements {
-                advertisers.follow(&self.shared.view.load().links);
+                advertisers.follow(&self.shared.view.load());
             }
             let is_saved = saved.as_ref().is_some_and(|it| Arc::ptr_eq(it, &snapshot));
             if current.is_some() && !is_saved && saved_at + SAVE_EVERY <= Instant::now() {
@@ -118,24 +118,27 @@ impl Keeper {
 
     /// Gives the shards a new view, if anything is new.
     async fn renew(&self, snapshot: &Arc<Snapshot>, from_region: bool) {
-        let links = match interfaces() {
+        let (named, ports) = (&self.config.interfaces, self.shared.ports);
+        let before = self.shared.view.load_full();
+        let (links, links6) = match interfaces() {
             Ok(interfaces) => {
-                serve(snapshot, interfaces, &self.config.interfaces, self.shared.ports)
+                let links6 = serve6(snapshot, &interfaces, named, ports);
+                (serve(snapshot, interfaces, named, ports), links6)
             }
             Err(error) => {
                 tracing::warn!(id = "rack.interfaces", %error, "interfaces could not be listed");
-                self.shared.view.load().links.clone()
+                (before.links.clone(), before.links6.clone())
             }
         };
-        let before = self.shared.view.load_full();
-        if !from_region && before.links == links {
+        if !from_region && before.links == links && before.links6 == links6 {
             return;
         }
         log_links(&before.links, &links);
         let (snapshot, cache) = (Arc::clone(snapshot), self.layout.cache.clone());
         // Indexing ten thousand machines takes milliseconds, mapping files maybe more.
         let built = tokio::task::spawn_blocking(move || {
-            View::new(&snapshot, &cache, &before.catalog, links)
+            let cards6 = Arc::clone(&before.cards6);
+            View { links6, cards6, ..View::new(&snapshot, &cache, &before.catalog, links) }
         });
         let Ok(view) = built.await else { return };
         set(&self.shared.metrics.snapshot_generation, view.index.snapshot().generation);

@@ -6,6 +6,7 @@
 mod advertise;
 mod ask;
 mod cache;
+mod cards6;
 mod clock;
 mod cold;
 mod config;

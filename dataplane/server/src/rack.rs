@@ -28,9 +28,10 @@ use crate::keeper::{self, Keeper, Layout, load_snapshot};
 use crate::metrics::{Metrics, set};
 use crate::probe::{PROBES_MAX, Prober, ShardProbe};
 use crate::recovery::{JournalFile, open_journals};
+use crate::shard::dhcp6::{self, Dhcp6};
 use crate::shard::{BoundPorts, Command, Compaction, Shared, Wakers};
 use crate::shards::{Shards, bind_all, start_all};
-use crate::view::{UrlPorts, View, serve};
+use crate::view::{UrlPorts, View, serve, serve6};
 
 /// A running rack.
 #[derive(Debug)]
@@ -40,6 +41,7 @@ pub struct Rack {
     waker: Wakers,
     shards_ended: mpsc::Receiver<Result<(), RackError>>,
     tasks: JoinSet<Result<(), RackError>>,
+    dhcp6: Option<Dhcp6>,
     _lock: File, // Held: one journal has one writer.
 }
 
@@ -133,8 +135,15 @@ impl Rack {
         let cold: Arc<dyn ColdFiles> = Arc::new(UringFiles::start().map_err(RackError::Thread)?);
         let handle =
             RackHandle { metrics: Arc::clone(&shared.metrics), view: shared.view.clone(), ports };
-        let mut rack =
-            Self { handle, stop, waker, shards_ended, tasks: JoinSet::new(), _lock: lock };
+        let mut rack = Self {
+            handle,
+            stop,
+            waker,
+            shards_ended,
+            tasks: JoinSet::new(),
+            dhcp6: None,
+            _lock: lock,
+        };
         let beside = Beside {
             config: Arc::new(config),
             layout,
@@ -148,6 +157,7 @@ impl Rack {
             commands,
             gateway_listener,
         };
+        rack.start_dhcp6(&beside).await?;
         rack.start_beside(beside)?;
         let shards = rack.waker.0.len();
         tracing::info!(id = "rack.up", ?ports, generation, shards, durability, "the rack serves");
@@ -181,6 +191,20 @@ impl Rack {
             outcome = outcome.and(ended.unwrap_or(Err(RackError::Panicked)));
         }
         outcome
+    }
+
+    /// Starts DHCPv6, if it is on; should its thread fail, the rack ends as with any shard.
+    async fn start_dhcp6(&mut self, beside: &Beside) -> Result<(), RackError> {
+        let Beside { config, shared, cold, .. } = beside;
+        if !config.services.dhcp || !config.services.dhcp6 {
+            return Ok(());
+        }
+        let (shared, cold) = (shared.clone(), Arc::clone(cold));
+        let started = dhcp6::start(&config.data_dir, config.ports.dhcp6, shared, cold).await?;
+        let Some((thread, ended)) = started else { return Ok(()) };
+        self.dhcp6 = Some(thread);
+        self.tasks.spawn(async move { ended.await.unwrap_or(Err(RackError::Panicked)) });
+        Ok(())
     }
 
     /// Starts what runs on tokio, beside the shard.
@@ -317,8 +341,10 @@ fn first_view(
     let snapshot = snapshot.clone().unwrap_or_default();
     let ports = UrlPorts { http: ports.http, gateway: ports.gateway };
     let interfaces = interfaces().map_err(RackError::Interfaces)?;
+    let links6 = serve6(&snapshot, &interfaces, &config.interfaces, ports);
     let links = serve(&snapshot, interfaces, &config.interfaces, ports);
-    Ok(View::new(&snapshot, &layout.cache, &Catalog::default(), links))
+    let view = View::new(&snapshot, &layout.cache, &Catalog::default(), links);
+    Ok(View { links6, ..view })
 }
 
 fn link_config(config: &RackConfig, epoch: u64) -> Option<LinkConfig> {

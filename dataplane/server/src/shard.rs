@@ -1,6 +1,7 @@
 //! One data-plane thread: a ring, its sockets, its state machines. No locks and no futures.
 
 mod dhcp;
+pub(crate) mod dhcp6;
 mod http;
 mod journal;
 mod reports;
@@ -284,7 +285,7 @@ impl Core {
         };
         add(&self.shared.metrics.tftp_requests, 1);
         let leases = self.dhcp.as_ref().map(DhcpService::claims);
-        let holders = Holders { index: &self.view.index, leases };
+        let holders = Holders { index: &self.view.index, leases, cards6: &self.view.cards6 };
         let peer = datagram.source.ip();
         let shelf = Shelf { view: &self.view, link, peer, holders, nonce: nonce() };
         tftp.on_request(&shelf, datagram, now)
@@ -293,7 +294,7 @@ impl Core {
     /// The card that holds an address by a lease that runs.
     fn card_of(&self, address: IpAddr) -> Option<Mac> {
         let leases = self.dhcp.as_ref().map(DhcpService::claims);
-        Holders { index: &self.view.index, leases }.card_of(address)
+        Holders { index: &self.view.index, leases, cards6: &self.view.cards6 }.card_of(address)
     }
 
     fn next_deadline(&self) -> Instant {

@@ -36,7 +36,7 @@ pub(crate) async fn bind_all(config: &RackConfig) -> Result<(Vec<Sockets>, Bound
     let first = Share { index: 0, count };
     let (sockets, bound) = bind_patiently(config, first).await?;
     let BoundPorts { dhcp, proxy, tftp, http, gateway } = bound;
-    let ports = Ports { dhcp, proxy, tftp, http, gateway };
+    let ports = Ports { dhcp, proxy, tftp, http, gateway, dhcp6: config.ports.dhcp6 };
     let mut all = vec![sockets];
     for index in 1..count {
         // In their order: a program that chooses a socket counts them so.

@@ -1,7 +1,10 @@
 //! What a shard answers from: one value, swapped between two turns.
 
+mod v6;
+
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::Path;
+use std::sync::Arc;
 
 use ironherd_proto::script::grub_config;
 use ironherd_proto::{FileRef, Files, Link, Made};
@@ -9,7 +12,9 @@ use ironherd_snapshot::{Index, Mac, Snapshot};
 use ironherd_uring::Interface;
 
 use crate::cache::Catalog;
+use crate::cards6::Cards6;
 use crate::holders::Holders;
+pub(crate) use v6::{Served6, serve6};
 
 /// The snapshot, the files that are here, and the interfaces to answer on.
 #[derive(Debug, Default)]
@@ -17,6 +22,9 @@ pub(crate) struct View {
     pub(crate) index: Index,
     pub(crate) catalog: Catalog,
     pub(crate) links: Vec<Served>,
+    pub(crate) links6: Vec<Served6>,
+    /// Outlives every view: leases do not end with a snapshot.
+    pub(crate) cards6: Arc<Cards6>,
 }
 
 /// One interface that the rack answers on.
@@ -44,7 +52,7 @@ impl View {
         let catalog = Catalog::open(cache, &snapshot.files, before);
         let mut snapshot = snapshot.clone();
         snapshot.files.retain(|it| catalog.holds(it));
-        Self { index: Index::new(snapshot), catalog, links }
+        Self { index: Index::new(snapshot), catalog, links, ..Self::default() }
     }
 
     /// Our address on each interface, as text.
@@ -59,12 +67,14 @@ impl View {
     /// The link that a connection to `local` came in on: any address of a served interface.
     /// Our other addresses reach us, too, for the sockets are bound to all, but get no answer.
     pub(crate) fn by_address(&self, local: IpAddr, ports: UrlPorts) -> Option<Link> {
-        let served = self.links.iter().find(|it| it.interface.holds(local))?;
+        let served = self.links.iter().find(|it| it.interface.holds(local));
+        let link = served.map(|it| it.link);
+        let served6 = || self.links6.iter().find(|it| it.interface.holds(local));
+        let Link { index, address: ours, .. } = link.or_else(|| Some(served6()?.link.link))?;
         let UrlPorts { http: http_port, gateway: gateway_port } = ports;
-        let index = served.link.index;
         let (address, host6) = match local {
             IpAddr::V4(local) => (local, None),
-            IpAddr::V6(local) => (served.link.address, Some(local)),
+            IpAddr::V6(local) => (ours, Some(local)),
         };
         Some(Link { index, address, host6, http_port, gateway_port })
     }

@@ -14,7 +14,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 fn config(data_dir: &Path) -> RackConfig {
     RackConfig {
         data_dir: data_dir.to_owned(),
-        ports: Ports { dhcp: 0, proxy: 0, tftp: 0, http: 0, gateway: 0 },
+        ports: Ports { dhcp: 0, proxy: 0, dhcp6: 0, tftp: 0, http: 0, gateway: 0 },
         interfaces: vec!["lo".to_owned()],
         // DHCP needs to send whole frames, which takes root.
         services: Services { dhcp: false, ..Services::default() },

@@ -44,8 +44,39 @@ pub fn parse_router_solicitation(message: &[u8]) -> Option<RouterSolicitation> {
     options.is_empty().then_some(RouterSolicitation { source_mac })
 }
 
-/// Appends the advertisement of a router that routes nothing: lifetime 0, no prefix, neither
-/// managed nor other configuration.
+/// What an advertisement says. The default is that of a router that routes nothing: no lifetime,
+/// no prefix, neither managed nor other configuration.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Advertisement {
+    /// Seconds as a default router; 0: none.
+    pub router_lifetime_seconds: u16,
+    /// The M flag: DHCPv6 gives addresses.
+    pub managed: bool,
+    /// The O flag: DHCPv6 tells the rest.
+    pub other: bool,
+    pub prefixes: Vec<Prefix>,
+}
+
+/// A prefix of the link itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Prefix {
+    pub address: Ipv6Addr,
+    pub len: u8,
+    /// The A flag: hosts may make addresses of their own in it.
+    pub autonomous: bool,
+    pub valid_seconds: u32,
+    pub preferred_seconds: u32,
+}
+
+const MANAGED: u8 = 0x80;
+const OTHER: u8 = 0x40;
+const PREFIX_INFORMATION: u8 = 3;
+const ON_LINK: u8 = 0x80;
+const AUTONOMOUS: u8 = 0x40;
+/// More would not fit a frame.
+const PREFIXES_MAX: usize = 32;
+
+/// Appends an advertisement.
 ///
 /// The checksum is right for `source` (link-local) and `destination`; a raw ICMPv6 socket writes
 /// its own over it.
@@ -54,15 +85,29 @@ pub fn router_advertisement(
     source_mac: [u8; 6],
     source: Ipv6Addr,
     destination: Ipv6Addr,
+    says: &Advertisement,
 ) {
-    let mut message = [0; 24];
+    let flag = |is, flag| if is { flag } else { 0 };
+    let mut message = vec![0; 16];
     message[0] = ROUTER_ADVERTISEMENT;
-    message[16..18].copy_from_slice(&[SOURCE_LINK_LAYER, 1]);
-    message[18..].copy_from_slice(&source_mac);
+    message[5] = flag(says.managed, MANAGED) | flag(says.other, OTHER);
+    message[6..8].copy_from_slice(&says.router_lifetime_seconds.to_be_bytes());
+    message.extend_from_slice(&[SOURCE_LINK_LAYER, 1]);
+    message.extend_from_slice(&source_mac);
+    for prefix in says.prefixes.iter().take(PREFIXES_MAX) {
+        let flags = ON_LINK | flag(prefix.autonomous, AUTONOMOUS);
+        message.extend_from_slice(&[PREFIX_INFORMATION, 4, prefix.len, flags]);
+        message.extend_from_slice(&prefix.valid_seconds.to_be_bytes());
+        message.extend_from_slice(&prefix.preferred_seconds.to_be_bytes());
+        message.extend_from_slice(&[0; 4]);
+        message.extend_from_slice(&prefix.address.octets());
+    }
+    let len = u32::try_from(message.len()).unwrap_or_default();
     let checksum = Checksum::new()
         .add(&source.octets())
         .add(&destination.octets())
-        .add(&[0, 0, 0, 24, 0, 0, 0, NEXT_HEADER_ICMPV6])
+        .add(&len.to_be_bytes())
+        .add(&[0, 0, 0, NEXT_HEADER_ICMPV6])
         .add(&message)
         .finish();
     message[2..4].copy_from_slice(&checksum.to_be_bytes());
@@ -100,7 +145,7 @@ mod tests {
     fn the_advertisement_offers_no_route_and_sums_up() {
         let source: Ipv6Addr = "fe80::5054:ff:fe77:1".parse().unwrap();
         let mut out = Vec::new();
-        router_advertisement(&mut out, MAC, source, ALL_NODES);
+        router_advertisement(&mut out, MAC, source, ALL_NODES, &Advertisement::default());
         assert_eq!(out[..2], [134, 0]);
         assert_eq!(out[4..16], [0; 12], "no hop limit, flag, lifetime or timer is set");
         assert_eq!(out[16..], [&[1, 1][..], &MAC].concat());
@@ -108,6 +153,39 @@ mod tests {
             .add(&source.octets())
             .add(&ALL_NODES.octets())
             .add(&[0, 0, 0, 24, 0, 0, 0, 58])
+            .add(&out);
+        assert_eq!(sum.finish(), 0);
+    }
+
+    #[test]
+    fn flags_and_prefixes_stand_where_hosts_look() {
+        let source: Ipv6Addr = "fe80::1".parse().unwrap();
+        let prefix = |autonomous| Prefix {
+            address: "fd77::".parse().unwrap(),
+            len: 64,
+            autonomous,
+            valid_seconds: 7200,
+            preferred_seconds: 3600,
+        };
+        let says = Advertisement {
+            router_lifetime_seconds: 1800,
+            managed: true,
+            other: true,
+            prefixes: vec![prefix(false), prefix(true)],
+        };
+        let mut out = Vec::new();
+        router_advertisement(&mut out, MAC, source, ALL_NODES, &says);
+        assert_eq!(out[4..8], [0, 0xc0, 0x07, 0x08]);
+        assert_eq!(out.len(), 24 + 2 * 32);
+        for (at, flags) in [(24, 0x80), (56, 0xc0)] {
+            assert_eq!(out[at..at + 4], [3, 4, 64, flags]);
+            assert_eq!(out[at + 4..at + 12], [0, 0, 0x1c, 0x20, 0, 0, 0x0e, 0x10]);
+            assert_eq!(out[at + 16..at + 18], [0xfd, 0x77]);
+        }
+        let sum = Checksum::new()
+            .add(&source.octets())
+            .add(&ALL_NODES.octets())
+            .add(&[0, 0, 0, 88, 0, 0, 0, 58])
             .add(&out);
         assert_eq!(sum.finish(), 0);
     }

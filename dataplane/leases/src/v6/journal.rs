@@ -53,7 +53,8 @@ fn intact(bytes: &[u8]) -> Option<&[u8; RECORD_BYTES]> {
 }
 
 fn decode(bytes: &[u8; RECORD_BYTES]) -> Option<Record> {
-    let duid = bytes.get(DUID_AT..DUID_AT + usize::from(bytes[7]))?;
+    let duid_len = Some(usize::from(bytes[7])).filter(|it| *it <= DUID_BYTES_MAX)?;
+    let duid = bytes.get(DUID_AT..DUID_AT + duid_len)?;
     let state = match bytes[5] {
         1 => State::Bound,
         2 => State::Free,

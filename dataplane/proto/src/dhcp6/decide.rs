@@ -134,6 +134,7 @@ impl Server {
                 } else {
                     self.leases.release(holder, block, self.now.wall.0).is_some()
                 };
+                self.push_card(block);
             }
             if !known {
                 answers.push(IaAnswer::no_binding(ia));

@@ -1,4 +1,4 @@
-use std::net::{IpAddr, Ipv6Addr, SocketAddrV6};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddrV6};
 use std::sync::Arc;
 
 use ironherd_leases::v6::{Association, Block, Kind};
@@ -174,13 +174,22 @@ fn reply_to(
     })
 }
 
-/// The subnets on the client's link: that of the relay's address or of ours, and those that share
-/// its VLAN. A link without an IPv6 address of ours has the VLAN of its IPv4 subnet.
+/// The subnets on the client's link: by the address that its relay tells, else on ours.
 fn subnets(index: &Index, link: &Link6, relayed: &Relayed<'_>) -> Vec<usize> {
-    let told: Vec<Ipv6Addr> = match relayed.link() {
-        Some(address) => vec![address],
-        None => link.addresses.clone(),
-    };
+    match relayed.link() {
+        Some(address) => places(index, &[address], None),
+        None => subnets_on(index, link),
+    }
+}
+
+/// The places of the subnets on a link: those of our addresses there, and those that share their
+/// VLAN. A link without an IPv6 address of ours has the VLAN of its IPv4 subnet.
+#[must_use]
+pub fn subnets_on(index: &Index, link: &Link6) -> Vec<usize> {
+    places(index, &link.addresses, Some(link.link.address))
+}
+
+fn places(index: &Index, told: &[Ipv6Addr], v4: Option<Ipv4Addr>) -> Vec<usize> {
     let mut places: Vec<usize> =
         told.iter().filter_map(|it| index.subnet6_of(*it)).map(|it| it.0).collect();
     let mut vlans: Vec<&str> = places
@@ -188,8 +197,8 @@ fn subnets(index: &Index, link: &Link6, relayed: &Relayed<'_>) -> Vec<usize> {
         .filter_map(|it| index.snapshot().subnets6.get(*it))
         .map(|it| it.vlan.as_str())
         .collect();
-    if places.is_empty() && relayed.link().is_none() {
-        let v4 = index.subnet_of(link.link.address);
+    if places.is_empty() {
+        let v4 = v4.and_then(|it| index.subnet_of(it));
         vlans.extend(v4.map(|(_, subnet)| subnet.vlan.as_str()));
     }
     for vlan in vlans {

@@ -122,7 +122,7 @@ impl Lab {
 
     pub(crate) fn wait(&mut self, seconds: u64) {
         self.now += seconds;
-        self.server.handle_timeouts(self.clock(), |_| {});
+        self.server.handle_timeouts(self.clock());
     }
 
     /// Hands over a datagram, without letting the disk do anything.

@@ -114,6 +114,6 @@ fn run(seed: u64) {
 fn no_address_has_two_holders_under_any_faults() {
     match std::env::var("SIM_SEED").ok().and_then(|it| it.parse().ok()) {
         Some(seed) => run(seed),
-        None => (0..150).for_each(run),
+        None => (0..60).for_each(run),
     }
 }

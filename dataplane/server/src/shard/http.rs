@@ -174,7 +174,7 @@ impl Core {
             return Ok(());
         };
         let leases = self.dhcp.as_ref().map(DhcpService::claims);
-        let holders = Holders { index: &self.view.index, leases };
+        let holders = Holders { index: &self.view.index, leases, cards6: &self.view.cards6 };
         let peer = open.peer.ip();
         let shelf = Shelf { view: &self.view, link: open.link, peer, holders, nonce: nonce() };
         let owns = |peer, mac| holders.owns(peer, mac);

@@ -1,0 +1,266 @@
+use std::collections::HashMap;
+use std::io::{BufRead, BufReader};
+use std::net::Ipv6Addr;
+use std::os::unix::fs::PermissionsExt;
+use std::path::PathBuf;
+use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+use ironherd_rack::{Rack, RackConfig};
+use ironherd_snapshot::{
+    BootFile, BootKey, PrefixPool, Range6, Reservation6, ReservationKey6, ScopeOptions, Settings,
+    Snapshot, Subnet6,
+};
+use sha2::{Digest, Sha256};
+use tempfile::TempDir;
+
+pub(crate) const KNOWN: &str = "52:54:00:77:00:10";
+pub(crate) const STRANGER: &str = "52:54:00:77:00:99";
+
+/// A client's namespace and a server's, joined by a pair of interfaces; removed when dropped. There
+/// is no IPv4 at all.
+pub(crate) struct World {
+    server: String,
+    client: String,
+    folder: TempDir,
+}
+
+/// A rack in its own process; killed with signal 9 when dropped.
+pub(crate) struct RackProcess(Child);
+
+const DATA_DIR: &str = "IRONHERD_TEST_RACK6_DATA_DIR";
+const CLIENT_INTERFACE: &str = "vc";
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// Becomes the rack, if this process was started to be it.
+pub(crate) fn run_if_asked() {
+    let Some(data_dir) = std::env::var_os(DATA_DIR) else { return };
+    let config = RackConfig { data_dir: PathBuf::from(data_dir), ..RackConfig::default() };
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    runtime.block_on(async {
+        let rack = Rack::start(config).await.unwrap();
+        println!("READY");
+        rack.run_until(std::future::pending()).await.unwrap();
+    });
+}
+
+/// 100,001 bytes: the last TFTP block is short, and none is like another.
+pub(crate) fn boot_file() -> Vec<u8> {
+    (0..100_001_u32).map(|it| it.wrapping_mul(2_654_435_761).to_be_bytes()[0]).collect()
+}
+
+fn skip(why: &str) {
+    let required = std::env::var_os("IRONHERD_TESTS_REQUIRE_ALL").is_some_and(|it| it == "1");
+    assert!(!required, "IRONHERD_TESTS_REQUIRE_ALL=1, but {why}");
+    println!("SKIPPED: {why}");
+}
+
+impl World {
+    pub(crate) fn new(name: &str) -> Option<Self> {
+        let missing = ["ip", "dhclient", "curl"]
+            .into_iter()
+            .find(|it| !Command::new("which").arg(it).output().is_ok_and(|it| it.status.success()));
+        if let Some(missing) = missing {
+            skip(&format!("`{missing}` is not installed"));
+            return None;
+        }
+        if !rustix::process::geteuid().is_root() {
+            skip("network namespaces need root");
+            return None;
+        }
+        let id = std::process::id();
+        let world = Self {
+            server: format!("ironherd-test6-{id}-{name}-s"),
+            client: format!("ironherd-test6-{id}-{name}-c"),
+            folder: tempfile::tempdir().unwrap(),
+        };
+        let Self { server, client, .. } = &world;
+        for namespace in [server, client] {
+            ip(&format!("netns add {namespace}"));
+            // Nobody else is there: an address needs no second in which others might object.
+            for setting in ["default/disable_ipv6=0", "all/disable_ipv6=0", "default/accept_dad=0"]
+            {
+                let line = format!("netns exec {namespace} sysctl -qw net/ipv6/conf/{setting}");
+                ip(&line);
+            }
+        }
+        for line in [
+            format!(
+                "link add vs netns {server} type veth peer name {CLIENT_INTERFACE} netns {client}"
+            ),
+            format!("-n {server} addr add fd77::1/64 dev vs nodad"),
+            format!("-n {server} link set lo up"),
+            format!("-n {server} link set vs up"),
+            format!("-n {client} link set lo up"),
+            format!("-n {client} link set {CLIENT_INTERFACE} up"),
+        ] {
+            ip(&line);
+        }
+        world.fill_data_dir();
+        Some(world)
+    }
+
+    fn fill_data_dir(&self) {
+        let cache = self.file("data/cache");
+        std::fs::create_dir_all(&cache).unwrap();
+        let bytes = boot_file();
+        std::fs::write(cache.join(digest(&bytes)), &bytes).unwrap();
+        let snapshot = serde_json::to_vec(&snapshot(&bytes)).unwrap();
+        std::fs::write(self.file("data/snapshot.json"), snapshot).unwrap();
+    }
+
+    pub(crate) fn file(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    pub(crate) fn start_rack(&self) -> RackProcess {
+        let mut child = Command::new("ip")
+            .args(["netns", "exec", &self.server])
+            .arg(std::env::current_exe().unwrap())
+            .args(["--exact", "rack_process", "--nocapture"])
+            .env(DATA_DIR, self.file("data"))
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        let ready = lines.map_while(Result::ok).find(|line| line.contains("READY"));
+        ready.expect("the rack starts; its error is above");
+        RackProcess(child)
+    }
+
+    /// Gives the client an address, as if by DHCP.
+    pub(crate) fn give_address(&self, address: &str) {
+        ip(&format!("-n {} addr add {address}/64 dev {CLIENT_INTERFACE} nodad", self.client));
+    }
+
+    /// Runs a shell command in the client's namespace, within the world's folder.
+    pub(crate) fn in_client(&self, command: &str) -> Output {
+        Command::new("ip")
+            .args(["netns", "exec", &self.client, "timeout", "60", "sh", "-c", command])
+            .current_dir(self.folder.path())
+            .output()
+            .unwrap()
+    }
+
+    /// Runs a command and reads the file that it made.
+    pub(crate) fn fetch(&self, command: &str, into: &str) -> Option<Vec<u8>> {
+        let output = self.in_client(command);
+        if !output.status.success() {
+            println!("{command}: {output:?}");
+        }
+        let bytes = std::fs::read(self.file(into)).ok();
+        let _ = std::fs::remove_file(self.file(into));
+        bytes
+    }
+
+    /// Puts away what the client remembers, its DUID included.
+    pub(crate) fn forget(&self) {
+        std::fs::rename(self.file("leases"), self.file("leases.kept")).unwrap();
+    }
+
+    pub(crate) fn remember(&self) {
+        std::fs::rename(self.file("leases.kept"), self.file("leases")).unwrap();
+    }
+
+    /// Asks with ISC dhclient; what it was told, or nothing if it was refused or nobody answered.
+    pub(crate) fn dhclient(&self, mac: &str, arguments: &str) -> Option<HashMap<String, String>> {
+        ip(&format!("-n {} link set {CLIENT_INTERFACE} down address {mac}", self.client));
+        ip(&format!("-n {} link set {CLIENT_INTERFACE} up", self.client));
+        // It binds its socket to the link-local address.
+        self.until("a link-local address", || {
+            let shown = self.in_client(&format!("ip -6 addr show dev {CLIENT_INTERFACE}"));
+            String::from_utf8_lossy(&shown.stdout).contains("fe80::")
+        });
+        let script = self.file("script");
+        // Run for several reasons; that which tells something is the lease.
+        let text = "#!/bin/sh\n\
+            [ -n \"$new_ip6_address$new_ip6_prefix$new_dhcp6_name_servers\" ] && env > lease.part \
+            && mv lease.part lease\nexit 0\n";
+        std::fs::write(&script, text).unwrap();
+        std::fs::set_permissions(&script, std::fs::Permissions::from_mode(0o755)).unwrap();
+        let _ = std::fs::remove_file(self.file("lease"));
+        let folder = self.folder.path().display();
+        let output = self.in_client(&format!(
+            "timeout 10 dhclient {arguments} -1 -d -cf /dev/null -sf {folder}/script \
+             -lf {folder}/leases -pf {folder}/pid {CLIENT_INTERFACE} & \
+             while ! [ -s lease ] && kill -0 $!; do :; done; kill $!"
+        ));
+        let Ok(lease) = std::fs::read_to_string(self.file("lease")) else {
+            println!("no lease: {}", String::from_utf8_lossy(&output.stderr));
+            return None;
+        };
+        let pairs = lease.lines().filter_map(|line| line.split_once('='));
+        Some(pairs.map(|(name, value)| (name.to_owned(), value.to_owned())).collect())
+    }
+
+    /// Asks until it holds, for a while; each question takes its own time.
+    #[track_caller]
+    pub(crate) fn until(&self, what: &str, mut holds: impl FnMut() -> bool) {
+        let start = Instant::now();
+        while !holds() {
+            assert!(start.elapsed() < PATIENCE, "{what} did not come");
+        }
+    }
+}
+
+impl Drop for World {
+    fn drop(&mut self) {
+        for namespace in [&self.server, &self.client] {
+            // At the end of a failed test there may be nothing to remove.
+            let _ = Command::new("ip").args(["netns", "del", namespace]).output();
+        }
+    }
+}
+
+impl Drop for RackProcess {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+#[track_caller]
+fn ip(line: &str) {
+    let output = Command::new("ip").args(line.split(' ')).output().unwrap();
+    assert!(output.status.success(), "ip {line}: {}", String::from_utf8_lossy(&output.stderr));
+}
+
+fn digest(bytes: &[u8]) -> String {
+    hex::encode(Sha256::digest(bytes))
+}
+
+/// One subnet with one reserved card, a range of a single address, and prefixes to delegate.
+fn snapshot(file: &[u8]) -> Snapshot {
+    let address = |text: &str| text.parse::<Ipv6Addr>().unwrap();
+    let only = address("fd77::200");
+    let reservation = Reservation6 {
+        key: ReservationKey6::Mac(KNOWN.parse().unwrap()),
+        address: Some(address("fd77::137")),
+        prefix: None,
+        hostname: None,
+        options: ScopeOptions::NONE,
+    };
+    let subnet = Subnet6 {
+        id: "lab".to_owned(),
+        cidr: "fd77::/64".parse().unwrap(),
+        dns_servers: vec![address("fd77::1"), address("fd77::53")],
+        domain_search: vec!["lab.example".to_owned()],
+        preferred_seconds: 300,
+        valid_seconds: 600,
+        ranges: vec![Range6 { first: only, last: only }],
+        prefix_pools: vec![PrefixPool { prefix: "fd80::/48".parse().unwrap(), delegated_len: 56 }],
+        reservations: vec![reservation],
+        ..Subnet6::default()
+    };
+    Snapshot {
+        generation: 7,
+        settings: Settings { enlist: true, enlist_key: BootKey([8; 32]), ..Settings::default() },
+        subnets6: vec![subnet],
+        files: vec![BootFile {
+            name: "snponly.efi".to_owned(),
+            sha256: digest(file),
+            size_bytes: u64::try_from(file.len()).unwrap(),
+        }],
+        ..Snapshot::default()
+    }
+}
