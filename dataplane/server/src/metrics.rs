@@ -121,10 +121,10 @@ impl Metrics {
         text
     }
 
-    fn plain(&self) -> [(&'static str, &'static str, &AtomicU64); 34] {
+    fn plain(&self) -> Vec<(&'static str, &'static str, &AtomicU64)> {
         const COUNTER: &str = "counter";
         const GAUGE: &str = "gauge";
-        [
+        vec![
             ("dhcp_requests_total", COUNTER, &self.dhcp_requests),
             ("dhcp_replies_total", COUNTER, &self.dhcp_replies),
             ("dhcp6_requests_total", COUNTER, &self.dhcp6_requests),
