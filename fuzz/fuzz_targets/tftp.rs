@@ -41,7 +41,7 @@ fuzz_target!(|data: &[u8]| {
         rest = after;
         let from = SocketAddr::from(([10, 77, 1, 1], 2_000 + u16::from(step >> 2 & 3)));
         let _ = match step & 3 {
-            0 => server.handle_request(&OneFile, from, LOCAL, payload, now),
+            0 => server.handle_request(&OneFile, from, LOCAL.into(), payload, now),
             1 => server.handle_packet(usize::from(step >> 4 & 1), from, payload, now),
             // The most common packet, so that transfers get somewhere.
             2 => server.handle_packet(usize::from(step >> 4 & 1), from, &[0, 4, 0, *len], now),

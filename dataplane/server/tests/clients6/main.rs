@@ -4,6 +4,7 @@
 
 #![allow(clippy::unwrap_used, reason = "in a test a failure is the message")]
 
+mod firmware;
 mod world;
 
 use world::{KNOWN, STRANGER, World, boot_file};

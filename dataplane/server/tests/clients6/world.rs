@@ -49,7 +49,8 @@ pub(crate) fn boot_file() -> Vec<u8> {
     (0..100_001_u32).map(|it| it.wrapping_mul(2_654_435_761).to_be_bytes()[0]).collect()
 }
 
-fn skip(why: &str) {
+/// Says loudly that a test does not run; and fails where all must.
+pub(crate) fn skip(why: &str) {
     let required = std::env::var_os("IRONHERD_TESTS_REQUIRE_ALL").is_some_and(|it| it == "1");
     assert!(!required, "IRONHERD_TESTS_REQUIRE_ALL=1, but {why}");
     println!("SKIPPED: {why}");
@@ -107,6 +108,19 @@ impl World {
         std::fs::write(cache.join(digest(&bytes)), &bytes).unwrap();
         let snapshot = serde_json::to_vec(&snapshot(&bytes)).unwrap();
         std::fs::write(self.file("data/snapshot.json"), snapshot).unwrap();
+    }
+
+    pub(crate) fn server(&self) -> &str {
+        &self.server
+    }
+
+    /// Serves a machine's own interface instead of the pair's.
+    pub(crate) fn serve_tap(&self, name: &str) {
+        let server = &self.server;
+        ip(&format!("-n {server} addr del fd77::1/64 dev vs"));
+        ip(&format!("netns exec {server} ip tuntap add dev {name} mode tap"));
+        ip(&format!("-n {server} addr add fd77::1/64 dev {name} nodad"));
+        ip(&format!("-n {server} link set {name} up"));
     }
 
     pub(crate) fn file(&self, name: &str) -> PathBuf {
