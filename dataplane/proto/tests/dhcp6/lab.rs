@@ -201,13 +201,16 @@ impl Got {
     }
 }
 
+/// An address (128) or prefix that a client names.
+type NamedBlock = (Ipv6Addr, u8);
+
 /// A message in the making.
 #[derive(Clone, Debug)]
 pub(crate) struct Ask {
     pub(crate) kind: MessageType,
     pub(crate) duid: Vec<u8>,
     pub(crate) server: Option<Vec<u8>>,
-    pub(crate) ias: Vec<(IaKind, u32, Vec<(Ipv6Addr, u8)>)>,
+    pub(crate) ias: Vec<(IaKind, u32, Vec<NamedBlock>)>,
     pub(crate) wants: Vec<u16>,
     pub(crate) options: Vec<(u16, Vec<u8>)>,
 }
