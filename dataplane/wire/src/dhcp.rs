@@ -4,6 +4,7 @@
 //! Options: RFC 2132, 3004 (user class), 3046 (relay agent), 3396 (long options), 4578 (PXE).
 //! Never indexing by `hlen`, and reading on after a bad option, are our answers to real packets.
 
+pub mod catalog;
 pub mod code;
 
 mod encoder;
