@@ -25,7 +25,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("ironherd-rack", &["wire", "snapshot", "proto", "leases", "uring", "link"]),
     ("ironherd-domain", &[]),
     ("ironherd-store", &["domain"]),
-    ("ironherd-app", &["domain", "store", "snapshot", "proto"]),
+    ("ironherd-app", &["domain", "store", "snapshot", "proto", "wire"]),
     ("ironherd-bmc", &[]),
     ("ironherd-workers", &["domain", "store", "app", "bmc", "snapshot"]),
     ("ironherd-api", &["domain", "app", "snapshot"]),

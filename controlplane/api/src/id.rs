@@ -11,9 +11,14 @@ use ironherd_app::{Answer, CommandError};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
     Machine,
+    Fabric,
+    Vlan,
     Subnet,
+    Subnet6,
     Range,
     Reservation,
+    Reservation6,
+    ClientClass,
     Image,
     Rack,
     Event,
@@ -22,11 +27,16 @@ pub(crate) enum Kind {
 }
 
 impl Kind {
-    const ALL: [Kind; 9] = [
+    const ALL: [Kind; 14] = [
         Kind::Machine,
+        Kind::Fabric,
+        Kind::Vlan,
         Kind::Subnet,
+        Kind::Subnet6,
         Kind::Range,
         Kind::Reservation,
+        Kind::Reservation6,
+        Kind::ClientClass,
         Kind::Image,
         Kind::Rack,
         Kind::Event,
@@ -37,9 +47,14 @@ impl Kind {
     fn name(self) -> &'static str {
         match self {
             Kind::Machine => "Machine",
+            Kind::Fabric => "Fabric",
+            Kind::Vlan => "Vlan",
             Kind::Subnet => "Subnet",
+            Kind::Subnet6 => "Subnet6",
             Kind::Range => "Range",
             Kind::Reservation => "Reservation",
+            Kind::Reservation6 => "Reservation6",
+            Kind::ClientClass => "ClientClass",
             Kind::Image => "Image",
             Kind::Rack => "Rack",
             Kind::Event => "Event",
@@ -53,9 +68,13 @@ impl Kind {
     fn noun(self) -> &'static str {
         match self {
             Kind::Machine => "machine",
+            Kind::Fabric => "fabric",
+            Kind::Vlan => "VLAN",
             Kind::Subnet => "subnet",
+            Kind::Subnet6 => "IPv6 subnet",
             Kind::Range => "address range",
-            Kind::Reservation => "reservation",
+            Kind::Reservation | Kind::Reservation6 => "reservation",
+            Kind::ClientClass => "client class",
             Kind::Image => "image",
             Kind::Rack => "rack",
             Kind::Event => "event",

@@ -10,6 +10,7 @@ mod ask;
 mod bmc_credential;
 mod dhcp;
 mod event;
+mod fabric;
 mod id;
 mod image;
 mod lifecycle;
@@ -24,6 +25,7 @@ mod schema;
 mod settings;
 mod stranger;
 mod subnet;
+mod subnet6;
 mod user_error;
 mod viewer;
 

@@ -11,9 +11,10 @@ use std::time::Duration;
 use async_graphql::dataloader::{DataLoader, Loader};
 use async_graphql::{Context, Error, Result};
 use ironherd_app::{
-    Actor, Answer, App, Image, Machine, Operation, OperationStep, PageRequest, Subnet,
+    Actor, Answer, App, DhcpOptionView, Fabric, Image, Machine, Operation, OperationStep,
+    PageRequest, Subnet, Vlan,
 };
-use ironherd_domain::{ImageId, Mac, MachineId, OperationId};
+use ironherd_domain::{FabricId, ImageId, Mac, MachineId, OperationId, ScopeId, VlanId};
 
 use crate::answer;
 
@@ -63,6 +64,18 @@ pub(crate) struct StepsOf(pub(crate) OperationId);
 /// The subnet that an address lies in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct SubnetOf(pub(crate) Ipv4Addr);
+
+/// The DHCP options that are set on something.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct OptionsOf(pub(crate) ScopeId);
+
+/// A fabric by its id.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct FabricById(pub(crate) FabricId);
+
+/// A VLAN by its id.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct VlanById(pub(crate) VlanId);
 
 /// Why a machine waits. Answering takes the whole machine; one is like another by its id.
 #[derive(Clone, Debug)]
@@ -166,6 +179,46 @@ impl Loader<SubnetOf> for Loaders {
                 return Ok(found);
             }
         }
+    }
+}
+
+impl Loader<OptionsOf> for Loaders {
+    type Value = Vec<DhcpOptionView>;
+    type Error = Error;
+
+    async fn load(&self, keys: &[OptionsOf]) -> Result<HashMap<OptionsOf, Vec<DhcpOptionView>>> {
+        let scopes: Vec<_> = keys.iter().map(|it| it.0.to_text()).collect();
+        let mut found = answer::query(self.0.dhcp_options(&ACTOR, &scopes).await)?;
+        let of = |(key, scope): (&OptionsOf, String)| Some((*key, found.remove(&scope)?));
+        Ok(keys.iter().zip(scopes).filter_map(of).collect())
+    }
+}
+
+impl Loader<FabricById> for Loaders {
+    type Value = Fabric;
+    type Error = Error;
+
+    async fn load(&self, keys: &[FabricById]) -> Result<HashMap<FabricById, Fabric>> {
+        let mut fabrics = HashMap::new();
+        for key in keys {
+            let fabric = answer::query(self.0.fabric(&ACTOR, key.0).await)?;
+            fabrics.extend(fabric.map(|it| (*key, it)));
+        }
+        Ok(fabrics)
+    }
+}
+
+impl Loader<VlanById> for Loaders {
+    type Value = Vlan;
+    type Error = Error;
+
+    async fn load(&self, keys: &[VlanById]) -> Result<HashMap<VlanById, Vlan>> {
+        let mut vlans = HashMap::new();
+        for key in keys {
+            let vlan = answer::query(self.0.vlan(&ACTOR, key.0).await)?;
+            vlans.extend(vlan.map(|it| (*key, it)));
+        }
+        Ok(vlans)
     }
 }
 

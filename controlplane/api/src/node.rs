@@ -3,13 +3,16 @@
 use async_graphql::{Context, ID, Interface, Object, Result};
 
 use crate::answer::app;
+use crate::dhcp::ClientClass;
 use crate::event::Event;
+use crate::fabric::{Fabric, Vlan};
 use crate::id::{self, Kind};
 use crate::image::Image;
 use crate::machine::Machine;
 use crate::operation::Operation;
 use crate::rack::Rack;
 use crate::subnet::Subnet;
+use crate::subnet6::Subnet6;
 use crate::{access, answer};
 
 /// An object with a global id.
@@ -18,7 +21,11 @@ use crate::{access, answer};
 #[expect(clippy::large_enum_variant, reason = "made one at a time and answered at once")]
 pub(crate) enum Node {
     Machine(Machine),
+    Fabric(Fabric),
+    Vlan(Vlan),
     Subnet(Subnet),
+    Subnet6(Subnet6),
+    ClientClass(ClientClass),
     Image(Image),
     Rack(Rack),
     Event(Event),
@@ -48,12 +55,16 @@ impl NodeQuery {
         }
         Ok(match kind {
             Kind::Machine => find!(machine, Machine),
+            Kind::Fabric => find!(fabric, Fabric),
+            Kind::Vlan => find!(vlan, Vlan),
             Kind::Subnet => find!(subnet, Subnet),
+            Kind::Subnet6 => find!(subnet6, Subnet6),
+            Kind::ClientClass => find!(client_class, ClientClass),
             Kind::Image => find!(image, Image),
             Kind::Rack => find!(rack, Rack),
             Kind::Event => find!(event, Event),
             Kind::Operation => find!(operation, Operation),
-            Kind::Range | Kind::Reservation | Kind::UserToken => None,
+            Kind::Range | Kind::Reservation | Kind::Reservation6 | Kind::UserToken => None,
         })
     }
 }

@@ -6,7 +6,9 @@ use ironherd_app::App;
 use crate::agent::{AgentMutation, AgentQuery};
 use crate::ask::{AskMutation, AskQuery};
 use crate::bmc_credential::BmcCredentialMutation;
+use crate::dhcp::{ClientClassMutation, ClientClassQuery, DhcpOptionMutation, DhcpOptionQuery};
 use crate::event::{EventQuery, EventSubscription};
+use crate::fabric::{FabricMutation, FabricQuery};
 use crate::image::{ImageMutation, ImageQuery};
 use crate::lifecycle::LifecycleQuery;
 use crate::loader;
@@ -17,6 +19,7 @@ use crate::rack::{RackMutation, RackQuery, RackSubscription};
 use crate::settings::{SettingsMutation, SettingsQuery};
 use crate::stranger::OneField;
 use crate::subnet::{SubnetMutation, SubnetQuery};
+use crate::subnet6::{Subnet6Mutation, Subnet6Query};
 use crate::viewer::{UserTokenMutation, UserTokenQuery, ViewerQuery};
 
 /// The introspection query of common tools is 15 deep.
@@ -31,7 +34,11 @@ pub struct Query(
     ViewerQuery,
     UserTokenQuery,
     MachineQuery,
+    FabricQuery,
     SubnetQuery,
+    Subnet6Query,
+    DhcpOptionQuery,
+    ClientClassQuery,
     ImageQuery,
     RackQuery,
     AskQuery,
@@ -46,7 +53,11 @@ pub struct Query(
 #[derive(MergedObject, Debug, Default)]
 pub struct Mutation(
     MachineMutation,
+    FabricMutation,
     SubnetMutation,
+    Subnet6Mutation,
+    DhcpOptionMutation,
+    ClientClassMutation,
     ImageMutation,
     SettingsMutation,
     BmcCredentialMutation,

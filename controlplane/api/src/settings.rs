@@ -1,18 +1,32 @@
 //! What holds for the whole region.
 
-use async_graphql::{Context, InputObject, Object, Result, SimpleObject};
+use async_graphql::{ComplexObject, Context, InputObject, Object, Result, SimpleObject};
+use ironherd_domain::ScopeId;
 
 use crate::answer::app;
+use crate::dhcp::{DhcpOption, options};
 use crate::user_error::payload;
 use crate::{access, answer};
 
 /// What holds for the whole region.
 #[derive(SimpleObject, Clone, Debug)]
+#[graphql(complex)]
 pub(crate) struct Settings {
     /// Whether unknown machines that boot from the network are taken in.
     enlist: bool,
     /// Arguments for every kernel that racks boot.
     ephemeral_kernel_args: String,
+    /// Whether an address that was never used is probed (ARP, ND) after it was offered, in case a
+    /// stranger took it.
+    conflict_probes: bool,
+}
+
+#[ComplexObject]
+impl Settings {
+    /// DHCP options for every network.
+    async fn dhcp_options(&self, ctx: &Context<'_>) -> Result<Vec<DhcpOption>> {
+        options(ctx, ScopeId::Global).await
+    }
 }
 
 /// What to change. What is absent stays.
@@ -22,6 +36,8 @@ pub(crate) struct SettingsUpdateInput {
     enlist: Option<bool>,
     /// Arguments for every kernel that racks boot, e.g. `console=ttyS0,115200`.
     ephemeral_kernel_args: Option<String>,
+    /// Whether an address that was never used is probed after it was offered.
+    conflict_probes: Option<bool>,
 }
 
 payload! { "settingsUpdate" => SettingsPayload {
@@ -36,7 +52,11 @@ payload! { "settingsUpdate" => SettingsPayload {
 
 impl From<ironherd_app::Settings> for Settings {
     fn from(it: ironherd_app::Settings) -> Self {
-        Self { enlist: it.enlist, ephemeral_kernel_args: it.ephemeral_kernel_args }
+        Self {
+            enlist: it.enlist,
+            ephemeral_kernel_args: it.ephemeral_kernel_args,
+            conflict_probes: it.conflict_probes,
+        }
     }
 }
 
@@ -64,8 +84,8 @@ impl SettingsMutation {
         #[graphql(desc = "What to change.")] input: SettingsUpdateInput,
     ) -> Result<SettingsPayload> {
         let actor = access::user(ctx)?;
-        let SettingsUpdateInput { enlist, ephemeral_kernel_args } = input;
-        let input = ironherd_app::SettingsUpdate { enlist, ephemeral_kernel_args };
+        let SettingsUpdateInput { enlist, ephemeral_kernel_args, conflict_probes } = input;
+        let input = ironherd_app::SettingsUpdate { enlist, ephemeral_kernel_args, conflict_probes };
         let settings = app(ctx).settings_update(actor, input).await;
         answer::mutation(settings, |it| SettingsPayload::done(Settings::from(it)))
     }

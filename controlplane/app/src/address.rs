@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::net::Ipv4Addr;
 
 use ironherd_domain::ipam::{Plan, Span};
-use ironherd_domain::{LeaseState, Mac, Refusal, ReservationId};
+use ironherd_domain::{LeaseState, Mac, Refusal, ReservationId, ReservationKey};
 use ironherd_store::{Machine, Reservation, Subnet, lease, rack, reservation, subnet};
 
 use crate::CommandError;
@@ -32,14 +32,14 @@ pub(crate) async fn plan(work: &mut Work, it: &Subnet) -> Inner<Plan> {
 pub(crate) async fn next_free(
     work: &mut Work,
     it: &Subnet,
-    mac: Mac,
+    mac: Option<Mac>,
     field: &[&str],
 ) -> Inner<Ipv4Addr> {
     let mut plan = plan(work, it).await?;
     for _ in 0..LEASED_MAX {
         let address = plan.next_free_or_refuse(field)?;
         let held = lease::by_address(&mut work.tx, address).await?;
-        let held = held.filter(|it| it.state == LeaseState::Active && it.mac != mac);
+        let held = held.filter(|it| it.state == LeaseState::Active && Some(it.mac) != mac);
         if held.is_none_or(|it| it.expires <= work.now) {
             return Ok(address);
         }
@@ -56,11 +56,11 @@ pub(crate) async fn ensure(work: &mut Work, machine: &mut Machine) -> Inner<Opti
     }
     let Some(mac) = machine.macs.first().copied() else { return Ok(None) };
     let Some(subnet) = subnet_of(work, &machine.macs).await? else { return Ok(None) };
-    let address = next_free(work, &subnet, mac, &["id"]).await?;
+    let address = next_free(work, &subnet, Some(mac), &["id"]).await?;
     let it = Reservation {
         id: ReservationId::new(),
         subnet_id: subnet.id,
-        mac,
+        key: ReservationKey::Mac(mac),
         address,
         hostname: Some(machine.hostname.clone()),
     };

@@ -2,8 +2,8 @@
 //! command reads them and refuses with the path of the field.
 
 use ironherd_domain::{
-    BootDevice, BootStage, EraseMode, ImageId, ImageKind, LeaseState, PowerAction, PowerProtocol,
-    SubnetId,
+    BootDevice, BootStage, ClassId, DhcpMode, EraseMode, FabricId, ImageId, ImageKind, IpFamily,
+    LeaseState, PowerAction, PowerProtocol, ScopeId, Subnet6Id, SubnetId, VlanId, dhcp,
 };
 
 use crate::{Hardware, Secret};
@@ -32,6 +32,8 @@ pub struct MachineUpdate {
     pub hostname: Option<String>,
     pub power: Option<PowerInput>,
     pub kernel_args: Option<String>,
+    /// The inner `None` goes back to what the boot table says.
+    pub boot_file: Option<Option<String>>,
 }
 
 #[derive(Clone, Debug)]
@@ -57,6 +59,8 @@ pub struct MachinePower {
 #[derive(Clone, Debug, Default)]
 pub struct SubnetCreate {
     pub name: Option<String>,
+    /// Absent: the default VLAN.
+    pub vlan_id: Option<VlanId>,
     pub cidr: String,
     pub gateway: Option<String>,
     pub dns_servers: Vec<String>,
@@ -70,6 +74,7 @@ pub struct SubnetCreate {
 #[derive(Clone, Debug, Default)]
 pub struct SubnetUpdate {
     pub name: Option<String>,
+    pub vlan_id: Option<VlanId>,
     pub gateway: Option<Option<String>>,
     pub dns_servers: Option<Vec<String>>,
     pub ntp_servers: Option<Vec<String>>,
@@ -83,15 +88,123 @@ pub struct RangeCreate {
     pub subnet_id: SubnetId,
     pub first: String,
     pub last: String,
+    /// Absent: for everyone.
+    pub class_id: Option<ClassId>,
+}
+
+#[derive(Clone, Debug, Default)]
+pub struct RangeUpdate {
+    pub first: Option<String>,
+    pub last: Option<String>,
+    pub class_id: Option<Option<ClassId>>,
 }
 
 #[derive(Clone, Debug)]
 pub struct ReservationCreate {
     pub subnet_id: SubnetId,
-    pub mac_address: String,
+    pub client: dhcp::KeyWords,
     /// Absent: the next free one.
     pub address: Option<String>,
     pub hostname: Option<String>,
+}
+
+#[derive(Clone, Debug, Default)]
+pub struct ReservationUpdate {
+    pub address: Option<String>,
+    pub hostname: Option<Option<String>>,
+}
+
+#[derive(Clone, Debug)]
+pub struct FabricCreate {
+    pub name: String,
+}
+
+#[derive(Clone, Debug, Default)]
+pub struct FabricUpdate {
+    pub name: Option<String>,
+}
+
+#[derive(Clone, Debug, Default)]
+pub struct VlanCreate {
+    /// Absent: the default fabric.
+    pub fabric_id: Option<FabricId>,
+    pub vid: i64,
+    pub name: Option<String>,
+    pub mode: Option<DhcpMode>,
+}
+
+#[derive(Clone, Debug, Default)]
+pub struct VlanUpdate {
+    pub vid: Option<i64>,
+    pub name: Option<String>,
+    pub mode: Option<DhcpMode>,
+}
+
+#[derive(Clone, Debug)]
+pub struct DhcpOptionSet {
+    pub on: ScopeId,
+    pub family: IpFamily,
+    /// Name or number.
+    pub option: String,
+    /// Absent when the option is suppressed.
+    pub value: Option<String>,
+    pub force: bool,
+    pub suppress: bool,
+}
+
+#[derive(Clone, Debug, Default)]
+pub struct ClientClassCreate {
+    pub name: String,
+    pub conditions: Vec<dhcp::ConditionWords>,
+    pub boot_file: Option<String>,
+}
+
+#[derive(Clone, Debug, Default)]
+pub struct ClientClassUpdate {
+    pub name: Option<String>,
+    pub conditions: Option<Vec<dhcp::ConditionWords>>,
+    pub boot_file: Option<Option<String>>,
+}
+
+#[derive(Clone, Debug, Default)]
+pub struct Subnet6Create {
+    pub cidr: String,
+    pub vlan_id: Option<VlanId>,
+    pub rest: Subnet6Update,
+}
+
+/// `None` leaves a field as it is. Lists are whole.
+#[derive(Clone, Debug, Default)]
+pub struct Subnet6Update {
+    pub name: Option<String>,
+    pub vlan_id: Option<VlanId>,
+    pub dns_servers: Option<Vec<String>>,
+    pub domain_search: Option<Vec<String>>,
+    pub preferred_seconds: Option<i64>,
+    pub valid_seconds: Option<i64>,
+    /// First and last address of each.
+    pub ranges: Option<Vec<(String, String)>>,
+    /// Prefix and length of what is delegated from it.
+    pub prefix_pools: Option<Vec<(String, i64)>>,
+    pub advertise: Option<bool>,
+    pub advertise_lifetime_seconds: Option<i64>,
+    pub advertise_autonomous: Option<bool>,
+}
+
+#[derive(Clone, Debug)]
+pub struct Reservation6Create {
+    pub subnet6_id: Subnet6Id,
+    pub client: dhcp::KeyWords6,
+    pub address: Option<String>,
+    pub prefix: Option<String>,
+    pub hostname: Option<String>,
+}
+
+#[derive(Clone, Debug, Default)]
+pub struct Reservation6Update {
+    pub address: Option<Option<String>>,
+    pub prefix: Option<Option<String>>,
+    pub hostname: Option<Option<String>>,
 }
 
 #[derive(Clone, Debug)]
@@ -108,6 +221,7 @@ pub struct ImageCreate {
 pub struct SettingsUpdate {
     pub enlist: Option<bool>,
     pub ephemeral_kernel_args: Option<String>,
+    pub conflict_probes: Option<bool>,
 }
 
 #[derive(Clone, Debug)]

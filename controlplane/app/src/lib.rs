@@ -11,10 +11,13 @@ mod app;
 mod ask;
 mod ask_input;
 mod captures;
+mod client_class;
 mod deploy;
 mod desk;
+mod dhcp_option;
 mod enlist;
 mod error;
+mod fabric;
 mod feed;
 mod hardware;
 mod image;
@@ -27,12 +30,15 @@ mod page;
 mod power;
 mod query;
 mod rack;
+mod range;
+mod reservation;
 mod seal;
 mod secret;
 mod settings;
 mod snapshot;
 mod step;
 mod subnet;
+mod subnet6;
 mod upload;
 mod work;
 mod worker;
@@ -47,14 +53,17 @@ pub use error::{CommandError, Fault};
 pub use feed::ChangeFeed;
 pub use hardware::{Disk, Firmware, Hardware, NicHardware, PciDevice, System};
 pub use input::{
-    AgentEnlist, AgentFinished, AgentHello, AgentProgress, BmcCredentialSet, BmcFound, ImageCreate,
+    AgentEnlist, AgentFinished, AgentHello, AgentProgress, BmcCredentialSet, BmcFound,
+    ClientClassCreate, ClientClassUpdate, DhcpOptionSet, FabricCreate, FabricUpdate, ImageCreate,
     MachineCreate, MachineDeploy, MachinePower, MachineRelease, MachineUpdate, PowerInput,
-    RackBootEvent, RackLease, RackRegister, RackReport, RangeCreate, ReservationCreate,
-    SettingsUpdate, SubnetCreate, SubnetUpdate,
+    RackBootEvent, RackLease, RackRegister, RackReport, RangeCreate, RangeUpdate,
+    Reservation6Create, Reservation6Update, ReservationCreate, ReservationUpdate, SettingsUpdate,
+    Subnet6Create, Subnet6Update, SubnetCreate, SubnetUpdate, VlanCreate, VlanUpdate,
 };
 pub use output::{
-    AgentDeploy, AgentTask, AgentWelcome, BmcCredentialView, Change, Overdue, PageRequest, Paged,
-    PowerTarget, Settings, Started, TokenMade,
+    AgentDeploy, AgentTask, AgentWelcome, BmcCredentialView, Change, DhcpOptionKnown,
+    DhcpOptionView, Overdue, PageRequest, Paged, PowerTarget, RangeUpdated, Settings, Started,
+    TokenMade,
 };
 pub use secret::Secret;
 pub use upload::ImageUpload;
@@ -65,6 +74,7 @@ pub type Answer<T> = Result<T, CommandError>;
 
 pub use ironherd_snapshot::ask::CAPTURE_BYTES_MAX;
 pub use ironherd_store::{
-    Effect, EffectKind, Event, Image, Lease, Machine, MachineFilter, Operation, OperationStep,
-    Rack, Range, Reservation, StoreError, Subnet, Token, TokenKind,
+    ClientClass, Effect, EffectKind, Event, Fabric, Image, Lease, Machine, MachineFilter,
+    Operation, OperationStep, Rack, Range, Reservation, Reservation6, StoreError, Subnet, Subnet6,
+    Token, TokenKind, Vlan,
 };

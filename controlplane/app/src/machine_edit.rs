@@ -1,6 +1,6 @@
 use ironherd_domain::{
     Event, Mac, MachineId, MachineState, OperationKind, OperationState, PowerProtocol, PowerState,
-    Refusal, hostname,
+    Refusal, dhcp, hostname,
 };
 use ironherd_store::{Machine, machine, operation, reservation};
 
@@ -49,11 +49,11 @@ impl App {
         })
     }
 
-    /// Changes name, power or kernel arguments.
+    /// Changes name, power, kernel arguments or boot file.
     ///
     /// # Errors
     /// Refusals: `NOT_FOUND`, `HOSTNAME_INVALID`, `HOSTNAME_TAKEN`, `POWER_INVALID`,
-    /// `KERNEL_ARGS_INVALID`.
+    /// `KERNEL_ARGS_INVALID`, `BOOT_FILE_INVALID`.
     pub async fn machine_update(
         &self,
         actor: &Actor,
@@ -66,6 +66,9 @@ impl App {
         }
         if let Some(args) = &input.kernel_args {
             check_kernel_args(args, &["input", "kernelArgs"])?;
+        }
+        if let Some(Some(file)) = &input.boot_file {
+            dhcp::check_boot_file(file, &["input", "bootFile"])?;
         }
         transact!(self, actor, |work| {
             let mut it = work.machine(id).await?;
@@ -85,6 +88,10 @@ impl App {
             if let Some(args) = &input.kernel_args {
                 args.trim().clone_into(&mut it.kernel_args);
                 changed.push("kernel arguments");
+            }
+            if let Some(file) = &input.boot_file {
+                it.boot_file.clone_from(file);
+                changed.push("boot file");
             }
             if !changed.is_empty() {
                 work.store(&mut it).await?;
@@ -157,6 +164,7 @@ pub(crate) fn blank(work: &Work, hostname: String, macs: Vec<Mac>) -> Machine {
         attempt: 0,
         boot_key: Vec::new(),
         kernel_args: String::new(),
+        boot_file: None,
         hardware: None,
         commissioned: false,
         image_written: false,

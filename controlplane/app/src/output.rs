@@ -1,7 +1,7 @@
 //! What commands and queries give back beside the rows of the store.
 
-use ironherd_domain::{AgentTaskKind, ImageKind, MachineId, PowerProtocol, UnixMicros};
-use ironherd_store::{Event, Machine, Operation, Token};
+use ironherd_domain::{AgentTaskKind, ImageKind, IpFamily, MachineId, PowerProtocol, UnixMicros};
+use ironherd_store::{Event, Machine, Operation, Subnet, Token};
 
 use crate::Secret;
 
@@ -43,6 +43,8 @@ pub struct TokenMade {
 pub struct Settings {
     pub enlist: bool,
     pub ephemeral_kernel_args: String,
+    /// Whether an address that was never used is probed after it was offered.
+    pub conflict_probes: bool,
 }
 
 /// A credential without its password.
@@ -107,4 +109,33 @@ pub struct Overdue {
     pub deadline: UnixMicros,
     /// What it was waiting for, in words.
     pub waiting_for: String,
+}
+
+/// A range that was changed.
+#[derive(Clone, Debug)]
+pub struct RangeUpdated {
+    pub subnet: Subnet,
+    /// Live leases in what the range no longer holds; `None` if they were too many to count.
+    pub draining: Option<u64>,
+}
+
+/// One DHCP option that is set, as people read it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DhcpOptionView {
+    pub family: IpFamily,
+    pub code: u16,
+    pub name: Option<&'static str>,
+    /// Absent: what a wider scope says is not sent.
+    pub value: Option<String>,
+    pub data: Vec<u8>,
+    pub force: bool,
+}
+
+/// One option that has a name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DhcpOptionKnown {
+    pub code: u16,
+    pub name: &'static str,
+    /// How its value is written.
+    pub value: &'static str,
 }

@@ -9,6 +9,7 @@ use crate::{
 
 const ENLIST: &str = "enlist";
 const EPHEMERAL_KERNEL_ARGS: &str = "ephemeral_kernel_args";
+const CONFLICT_PROBES: &str = "conflict_probes";
 
 impl App {
     /// # Errors
@@ -34,6 +35,10 @@ impl App {
             if let Some(args) = &input.ephemeral_kernel_args {
                 setting::upsert(&mut work.tx, EPHEMERAL_KERNEL_ARGS, args.trim()).await?;
                 said.push("kernel arguments of the RAM system".to_owned());
+            }
+            if let Some(probes) = input.conflict_probes {
+                setting::upsert(&mut work.tx, CONFLICT_PROBES, &probes.to_string()).await?;
+                said.push(format!("conflict probes {probes}"));
             }
             if !said.is_empty() {
                 work.event(None, "SETTINGS_UPDATED", said.join(", "));
@@ -85,5 +90,7 @@ pub(crate) async fn load(tx: &mut Tx) -> Result<Settings, StoreError> {
     // A fresh region takes machines in: that is what most are set up for.
     let enlist = stored.get(ENLIST).is_none_or(|it| it == "true");
     let ephemeral_kernel_args = stored.get(EPHEMERAL_KERNEL_ARGS).cloned().unwrap_or_default();
-    Ok(Settings { enlist, ephemeral_kernel_args })
+    // On: an address that a stranger took by hand costs a machine its boot.
+    let conflict_probes = stored.get(CONFLICT_PROBES).is_none_or(|it| it == "true");
+    Ok(Settings { enlist, ephemeral_kernel_args, conflict_probes })
 }

@@ -1,12 +1,13 @@
 //! Builds what racks need from the store, after each committed change.
 
+mod dhcp;
+
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-use ironherd_domain::{BootIntent, ImageKind, ImageState, machine::boot_intent};
-use ironherd_snapshot::{
-    BootFile, Ephemeral, Intent, Mac, Machine, Range, Reservation, Settings, Snapshot, Subnet,
-};
+use dhcp::Scopes;
+use ironherd_domain::{BootIntent, ImageKind, ImageState, ScopeId, machine::boot_intent};
+use ironherd_snapshot::{BootFile, Ephemeral, Intent, Mac, Machine, Settings, Snapshot};
 use ironherd_store::machine::BootMachine;
 use ironherd_store::{Image, Tx, image, machine, setting, subnet};
 use tokio::sync::watch;
@@ -109,23 +110,37 @@ pub(crate) async fn publish(inner: &app::Inner) -> Result<(), Halt> {
 async fn build(tx: &mut Tx, keyring: &Keyring, generation: u64) -> Result<Snapshot, Halt> {
     let stored = setting::by_name(tx, ENLIST_KEY).await?.unwrap_or_default();
     let sealed = hex::decode(stored).map_err(|_| SealBroken)?;
+    let stored_settings = settings::load(tx).await?;
+    let scopes = Scopes::load(tx).await?;
     let settings = Settings {
-        enlist: settings::load(tx).await?.enlist,
+        enlist: stored_settings.enlist,
         enlist_key: keyring.unseal_key(ENLIST_PLACE, &sealed)?,
         ephemeral: ephemeral(tx).await?,
-        ..Settings::default()
+        options: scopes.of(ScopeId::Global),
+        conflict_probes: stored_settings.conflict_probes,
     };
     let mut subnets = Vec::new();
     for it in subnet::page(tx, None, SUBNETS_MAX).await? {
-        subnets.push(subnet_of(it));
+        subnets.push(dhcp::subnet_of(it, &scopes));
     }
     let mut machines = Vec::new();
     for it in machine::boot_machines(tx).await? {
-        machines.push(machine_of(it, keyring)?);
+        machines.push(machine_of(it, keyring, &scopes)?);
     }
+    let dhcp::Parts { fabrics, vlans, subnets6, classes } = dhcp::parts(tx, &scopes).await?;
     let images = image::page(tx, None, IMAGES_MAX).await?;
     let files = images.iter().filter(|it| it.state == ImageState::Ready).map(file_of).collect();
-    Ok(Snapshot { generation, settings, subnets, machines, files, ..Snapshot::default() })
+    Ok(Snapshot {
+        generation,
+        settings,
+        fabrics,
+        vlans,
+        subnets,
+        subnets6,
+        classes,
+        machines,
+        files,
+    })
 }
 
 /// The RAM system: the newest kernel that has an initrd of its architecture.
@@ -150,7 +165,7 @@ fn file_of(it: &Image) -> BootFile {
     BootFile { name, sha256: it.sha256.clone(), size_bytes: it.size_bytes }
 }
 
-fn machine_of(it: BootMachine, keyring: &Keyring) -> Result<Machine, SealBroken> {
+fn machine_of(it: BootMachine, keyring: &Keyring, scopes: &Scopes) -> Result<Machine, SealBroken> {
     let boot_key = keyring.unseal_key(&format!("boot:{}", it.id), &it.boot_key)?;
     let uuid = it.smbios_uuid.as_deref().and_then(|text| Uuid::try_parse(text).ok());
     Ok(Machine {
@@ -162,7 +177,8 @@ fn machine_of(it: BootMachine, keyring: &Keyring) -> Result<Machine, SealBroken>
         attempt: it.attempt,
         boot_key,
         kernel_args: it.kernel_args,
-        ..Machine::default()
+        boot_file: it.boot_file,
+        options: scopes.of(ScopeId::Machine(it.id)),
     })
 }
 
@@ -177,25 +193,5 @@ fn intent_of(it: BootIntent) -> Intent {
         BootIntent::Erase => Intent::Erase,
         BootIntent::Ephemeral => Intent::Ephemeral,
         BootIntent::PowerOff => Intent::PowerOff,
-    }
-}
-
-fn subnet_of(it: ironherd_store::Subnet) -> Subnet {
-    let ranges = it.ranges.iter().map(|it| Range::new(it.first, it.last)).collect();
-    let reservation = |it: &ironherd_store::Reservation| {
-        Reservation::of_card(Mac(it.mac.0), it.address, it.hostname.clone())
-    };
-    Subnet {
-        id: it.id.to_text(),
-        cidr: it.cidr,
-        gateway: it.gateway,
-        dns_servers: it.dns_servers,
-        ntp_servers: it.ntp_servers,
-        domain: it.domain,
-        mtu: it.mtu,
-        lease_seconds: it.lease_seconds,
-        ranges,
-        reservations: it.reservations.iter().map(reservation).collect(),
-        ..Subnet::default()
     }
 }

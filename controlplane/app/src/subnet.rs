@@ -1,18 +1,13 @@
-use std::net::Ipv4Addr;
+use ironherd_domain::{Refusal, SubnetId, VlanId, hostname, ipam};
+use ironherd_store::{Subnet, subnet};
 
-use ironherd_domain::ipam::{self, Span};
-use ironherd_domain::{LeaseState, Mac, RangeId, Refusal, ReservationId, SubnetId, hostname};
-use ironherd_store::{Range, Reservation, Subnet, lease, range, reservation, subnet};
-
+use crate::fabric::load_vlan;
 use crate::work::{Halt, Inner, Work, not_found, transact};
-use crate::{
-    Actor, Answer, App, PageRequest, Paged, RangeCreate, ReservationCreate, SubnetCreate,
-    SubnetUpdate, address,
-};
+use crate::{Actor, Answer, App, PageRequest, Paged, SubnetCreate, SubnetUpdate, address};
 
 const LEASE_SECONDS_DEFAULT: u32 = 600;
-const LEASE_SECONDS_MIN: i64 = 60;
-const LEASE_SECONDS_MAX: i64 = 30 * 24 * 3600;
+pub(crate) const LEASE_SECONDS_MIN: i64 = 60;
+pub(crate) const LEASE_SECONDS_MAX: i64 = 30 * 24 * 3600;
 
 impl App {
     /// # Errors
@@ -33,13 +28,14 @@ impl App {
     /// # Errors
     /// Refusals: `CIDR_INVALID`, `SUBNET_OVERLAP`, `NAME_INVALID`, `NAME_TAKEN`,
     /// `ADDRESS_INVALID`, `GATEWAY_OUTSIDE_SUBNET`, `DOMAIN_INVALID`, `MTU_INVALID`,
-    /// `LEASE_SECONDS_INVALID`.
+    /// `LEASE_SECONDS_INVALID`, `VLAN_NOT_FOUND`.
     pub async fn subnet_create(&self, actor: &Actor, input: SubnetCreate) -> Answer<Subnet> {
         actor.must_be_user()?;
         let cidr = ipam::cidr(&input.cidr, &["input", "cidr"])?;
         let mut it = Subnet {
             id: SubnetId::new(),
             generation: 1,
+            vlan_id: input.vlan_id.unwrap_or(VlanId::DEFAULT),
             name: input.name.clone().unwrap_or_else(|| cidr.to_string()),
             cidr,
             gateway: None,
@@ -53,6 +49,7 @@ impl App {
         };
         let rest = SubnetUpdate {
             name: input.name,
+            vlan_id: None,
             gateway: Some(input.gateway),
             dns_servers: Some(input.dns_servers),
             ntp_servers: Some(input.ntp_servers),
@@ -62,6 +59,7 @@ impl App {
         };
         set(&mut it, &rest)?;
         transact!(self, actor, |work| {
+            load_vlan(&mut work, it.vlan_id, "input.vlanId").await?;
             let others = subnet::networks(&mut work.tx).await?;
             let others: Vec<_> = others.into_iter().map(|(_, cidr)| cidr).collect();
             ipam::overlap(it.cidr, &others, &["input", "cidr"])?;
@@ -87,6 +85,7 @@ impl App {
         transact!(self, actor, |work| {
             let mut it = load(&mut work, id, "id").await?;
             set(&mut it, &input)?;
+            load_vlan(&mut work, it.vlan_id, "input.vlanId").await?;
             let plan = address::plan(&mut work, &it).await?;
             plan.check_gateway(&["input", "gateway"])?;
             if let Some(gateway) = it.gateway {
@@ -118,132 +117,15 @@ impl App {
             Ok(id)
         })
     }
-
-    /// Gives the rack addresses to hand out itself.
-    ///
-    /// # Errors
-    /// Refusals: `SUBNET_NOT_FOUND`, `ADDRESS_INVALID`, `RANGE_BACKWARDS`,
-    /// `RANGE_OUTSIDE_SUBNET`, `RANGE_OVERLAP`, `RANGE_HOLDS_GATEWAY`, `RANGE_HOLDS_RESERVATION`.
-    pub async fn range_create(&self, actor: &Actor, input: RangeCreate) -> Answer<Subnet> {
-        actor.must_be_user()?;
-        let first = ipam::address(&input.first, &["input", "first"])?;
-        let last = ipam::address(&input.last, &["input", "last"])?;
-        transact!(self, actor, |work| {
-            let it = load(&mut work, input.subnet_id, "input.subnetId").await?;
-            let plan = address::plan(&mut work, &it).await?;
-            plan.check_range(Span { first, last }, &["input", "first"])?;
-            subnet::touch(&mut work.tx, &it).await?;
-            let row = Range { id: RangeId::new(), subnet_id: it.id, first, last };
-            range::insert(&mut work.tx, &row).await?;
-            work.event(None, "RANGE_CREATED", format!("{first}–{last} in {}", it.name));
-            work.touch_snapshot();
-            load(&mut work, it.id, "input.subnetId").await
-        })
-    }
-
-    /// # Errors
-    /// Refusals: `NOT_FOUND`.
-    pub async fn range_delete(&self, actor: &Actor, id: RangeId) -> Answer<Subnet> {
-        actor.must_be_user()?;
-        transact!(self, actor, |work| {
-            let found = range::by_id(&mut work.tx, id).await?;
-            let Some(row) = found else { return Err(not_found("range", "id").into()) };
-            range::delete(&mut work.tx, id).await?;
-            work.event(None, "RANGE_DELETED", format!("{}–{}", row.first, row.last));
-            work.touch_snapshot();
-            load(&mut work, row.subnet_id, "id").await
-        })
-    }
-
-    /// Keeps an address for one card: the given one, or the next free one.
-    ///
-    /// # Errors
-    /// Refusals: `SUBNET_NOT_FOUND`, `MAC_INVALID`, `MAC_TAKEN`, `ADDRESS_INVALID`,
-    /// `ADDRESS_OUTSIDE_SUBNET`, `ADDRESS_IN_RANGE`, `ADDRESS_TAKEN`, `SUBNET_FULL`,
-    /// `HOSTNAME_INVALID`.
-    pub async fn reservation_create(
-        &self,
-        actor: &Actor,
-        input: ReservationCreate,
-    ) -> Answer<Subnet> {
-        actor.must_be_user()?;
-        let mac_field = ["input", "macAddress"];
-        let mac = input.mac_address.parse::<Mac>();
-        let mac = mac.map_err(|it| Refusal::new("MAC_INVALID", &mac_field, it.to_string()))?;
-        let field = ["input", "address"];
-        let wanted = input.address.as_deref().map(|it| ipam::address(it, &field)).transpose()?;
-        if let Some(name) = &input.hostname {
-            hostname::check(name, &["input", "hostname"])?;
-        }
-        transact!(self, actor, |work| {
-            let it = load(&mut work, input.subnet_id, "input.subnetId").await?;
-            if let Some(other) = it.reservations.iter().find(|it| it.mac == mac) {
-                let why = format!("{mac} has {} here already; delete that first.", other.address);
-                return Err(Refusal::new("MAC_TAKEN", &mac_field, why).into());
-            }
-            let address = match wanted {
-                Some(address) => {
-                    let plan = address::plan(&mut work, &it).await?;
-                    plan.check_reservation(address, &field)?;
-                    check_leased(&mut work, address, mac, &field).await?;
-                    address
-                }
-                None => address::next_free(&mut work, &it, mac, &field).await?,
-            };
-            subnet::touch(&mut work.tx, &it).await?;
-            let row = Reservation {
-                id: ReservationId::new(),
-                subnet_id: it.id,
-                mac,
-                address,
-                hostname: input.hostname.clone(),
-            };
-            reservation::insert(&mut work.tx, &row).await?;
-            work.event(None, "RESERVATION_CREATED", format!("{address} for {mac}"));
-            work.touch_snapshot();
-            load(&mut work, it.id, "input.subnetId").await
-        })
-    }
-
-    /// # Errors
-    /// Refusals: `NOT_FOUND`.
-    pub async fn reservation_delete(&self, actor: &Actor, id: ReservationId) -> Answer<Subnet> {
-        actor.must_be_user()?;
-        transact!(self, actor, |work| {
-            let found = reservation::by_id(&mut work.tx, id).await?;
-            let Some(row) = found else { return Err(not_found("reservation", "id").into()) };
-            reservation::delete(&mut work.tx, id).await?;
-            let text = format!("{} of {}", row.address, row.mac);
-            work.event(None, "RESERVATION_DELETED", text);
-            work.touch_snapshot();
-            load(&mut work, row.subnet_id, "id").await
-        })
-    }
 }
 
-async fn load(work: &mut Work, id: SubnetId, field: &str) -> Inner<Subnet> {
+/// Loads a subnet with what is in it; among other inputs it is missing by another name.
+pub(crate) async fn load(work: &mut Work, id: SubnetId, field: &str) -> Inner<Subnet> {
     let found = subnet::by_id(&mut work.tx, id).await?;
     found.ok_or_else(|| {
         let code = if field == "id" { "NOT_FOUND" } else { "SUBNET_NOT_FOUND" };
         Refusal { code, ..not_found("subnet", field) }.into()
     })
-}
-
-/// A machine that uses an address under a lease would share it with the reservation's.
-async fn check_leased(work: &mut Work, at: Ipv4Addr, mac: Mac, field: &[&str]) -> Inner<()> {
-    let held = lease::by_address(&mut work.tx, at).await?;
-    let held = held.filter(|it| it.state == LeaseState::Active && work.now < it.expires);
-    match held.filter(|it| it.mac != mac) {
-        None => Ok(()),
-        Some(lease) => {
-            let seconds = lease.expires.since(work.now).as_secs() + 1;
-            let why = format!(
-                "{at} is leased to {} for another {seconds} s. Choose another address, or none.",
-                lease.mac
-            );
-            Err(Refusal::new("ADDRESS_TAKEN", field, why).into())
-        }
-    }
 }
 
 fn taken(halt: Halt, it: &Subnet) -> Halt {
@@ -254,6 +136,7 @@ fn taken(halt: Halt, it: &Subnet) -> Halt {
 }
 
 fn set(it: &mut Subnet, input: &SubnetUpdate) -> Result<(), Refusal> {
+    it.vlan_id = input.vlan_id.unwrap_or(it.vlan_id);
     if let Some(name) = &input.name {
         if name.trim().is_empty() || 64 < name.chars().count() {
             let why = "A subnet's name has 1 to 64 characters.";
@@ -273,7 +156,7 @@ fn set(it: &mut Subnet, input: &SubnetUpdate) -> Result<(), Refusal> {
     }
     if let Some(domain) = &input.domain {
         if let Some(text) = domain {
-            check_domain(text)?;
+            check_domain(text, &["input", "domain"])?;
         }
         it.domain.clone_from(domain);
     }
@@ -300,12 +183,11 @@ fn read_mtu(mtu: i64) -> Result<u16, Refusal> {
     })
 }
 
-fn check_domain(text: &str) -> Result<(), Refusal> {
-    let field = ["input", "domain"];
-    let labels = text.split('.').all(|it| hostname::check(it, &field).is_ok());
+pub(crate) fn check_domain(text: &str, field: &[&str]) -> Result<(), Refusal> {
+    let labels = text.split('.').all(|it| hostname::check(it, field).is_ok());
     if labels && text.len() <= 253 {
         return Ok(());
     }
     let why = "A domain is made of lower-case labels with dots between, like lab.example.";
-    Err(Refusal::new("DOMAIN_INVALID", &field, why))
+    Err(Refusal::new("DOMAIN_INVALID", field, why))
 }

@@ -46,9 +46,14 @@ macro_rules! ids {
 
 ids! {
     MachineId, "machine id";
+    FabricId, "fabric id";
+    VlanId, "VLAN id";
     SubnetId, "subnet id";
+    Subnet6Id, "IPv6 subnet id";
     RangeId, "range id";
     ReservationId, "reservation id";
+    Reservation6Id, "IPv6 reservation id";
+    ClassId, "client class id";
     ImageId, "image id";
     OperationId, "operation id";
     EffectId, "effect id";
@@ -56,4 +61,14 @@ ids! {
     LeaseId, "lease id";
     TokenId, "token id";
     CredentialId, "credential id";
+}
+
+impl FabricId {
+    /// The one that is always there.
+    pub const DEFAULT: Self = Self(Uuid::from_u128(0x0000_0000_0000_7000_8000_0000_0000_0001));
+}
+
+impl VlanId {
+    /// The untagged VLAN of the default fabric, which is always there.
+    pub const DEFAULT: Self = Self(Uuid::from_u128(0x0000_0000_0000_7000_8000_0000_0000_0002));
 }

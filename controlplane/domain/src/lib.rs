@@ -5,6 +5,7 @@
 mod text_enum;
 
 pub mod boot;
+pub mod dhcp;
 pub mod fleet;
 pub mod hostname;
 pub mod id;
@@ -17,10 +18,14 @@ pub mod power;
 pub mod refusal;
 
 pub use boot::{AgentNext, AgentTaskKind, BootIntent, BootStage, FirmwareKind};
+pub use dhcp::{
+    ClassCondition, ClassField, DhcpMode, IpFamily, MatchOperator, OptionScope, ReservationKey,
+    ReservationKey6, ScopeId,
+};
 pub use fleet::{ImageKind, ImageState, LeaseState};
 pub use id::{
-    CredentialId, EffectId, ImageId, LeaseId, MachineId, OperationId, RackId, RangeId,
-    ReservationId, SubnetId, TokenId,
+    ClassId, CredentialId, EffectId, FabricId, ImageId, LeaseId, MachineId, OperationId, RackId,
+    RangeId, Reservation6Id, ReservationId, Subnet6Id, SubnetId, TokenId, VlanId,
 };
 pub use instant::UnixMicros;
 pub use mac::Mac;

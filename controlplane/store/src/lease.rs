@@ -1,9 +1,11 @@
 use std::net::Ipv4Addr;
 
 use ironherd_domain::{LeaseId, LeaseState, Mac, RackId, UnixMicros};
+use sqlx::AssertSqlSafe;
 
+use crate::machine::places;
 use crate::row::binds;
-use crate::{Row, StoreError, Tx};
+use crate::{Row, StoreError, Tx, Value};
 
 /// A lease as a rack last reported it. One row an address.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -83,4 +85,29 @@ pub async fn by_address(tx: &mut Tx, address: Ipv4Addr) -> Result<Option<Lease>,
 pub async fn of_mac(tx: &mut Tx, mac: Mac) -> Result<Vec<Lease>, StoreError> {
     const ALL: &str = "SELECT * FROM lease WHERE mac = $1 ORDER BY started_us DESC LIMIT 8";
     tx.all(ALL, binds![mac]).await?.iter().map(read).collect()
+}
+
+/// How many of these addresses are leased at `now`.
+///
+/// # Errors
+/// See [`page`].
+pub async fn count_active(
+    tx: &mut Tx,
+    addresses: &[Ipv4Addr],
+    now: UnixMicros,
+) -> Result<u64, StoreError> {
+    let mut count = 0;
+    for part in addresses.chunks(1_000) {
+        let list = places(3, part.len());
+        let sql = format!(
+            "SELECT COUNT(*) AS leases FROM lease
+            WHERE state = $1 AND expires_us > $2 AND address IN ({list})"
+        );
+        let mut values = binds![LeaseState::Active, now];
+        values.extend(part.iter().copied().map(Value::from));
+        if let Some(row) = tx.maybe(AssertSqlSafe(sql), values).await? {
+            count += row.count::<u64>("leases")?;
+        }
+    }
+    Ok(count)
 }

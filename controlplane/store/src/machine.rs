@@ -48,6 +48,8 @@ pub struct Machine {
     /// Sealed with the region's key.
     pub boot_key: Vec<u8>,
     pub kernel_args: String,
+    /// Handed out in place of what the boot table says.
+    pub boot_file: Option<String>,
     /// JSON, as the agent reported it.
     pub hardware: Option<String>,
     pub commissioned: bool,
@@ -115,6 +117,7 @@ impl Machine {
             attempt: row.count("attempt")?,
             boot_key: row.bytes("boot_key")?,
             kernel_args: row.text("kernel_args")?,
+            boot_file: row.text_maybe("boot_file")?,
             hardware: row.text_maybe("hardware")?,
             commissioned: row.flag("commissioned")?,
             image_written: row.flag("image_written")?,
@@ -170,7 +173,7 @@ pub async fn update(tx: &mut Tx, it: &Machine) -> Result<i64, StoreError> {
             power_error = $18, boot_stage = $19, boot_stage_us = $20, agent_seen_us = $21,
             attempt = $22, boot_key = $23, kernel_args = $24, hardware = $25, commissioned = $26,
             image_written = $27, disk_dirty = $28, erase_pending = $29, image_id = $30,
-            ssh_keys = $31, user_data = $32
+            ssh_keys = $31, user_data = $32, boot_file = $33
         WHERE id = $1 AND generation = $2 RETURNING generation";
     let values = binds![
         it.id,
@@ -205,6 +208,7 @@ pub async fn update(tx: &mut Tx, it: &Machine) -> Result<i64, StoreError> {
         it.image_id,
         it.ssh_keys.clone(),
         it.user_data.clone(),
+        it.boot_file.clone(),
     ];
     match tx.maybe(MOVE, values).await? {
         Some(row) => row.int("generation"),

@@ -1,19 +1,19 @@
 use std::collections::HashMap;
 use std::net::Ipv4Addr;
 
-use ironherd_domain::{Mac, ReservationId, SubnetId};
+use ironherd_domain::{Mac, ReservationId, ReservationKey, SubnetId};
 use sqlx::AssertSqlSafe;
 
 use crate::machine::places;
 use crate::row::binds;
 use crate::{Row, StoreError, Tx, Value};
 
-/// One address that belongs to one network card.
+/// One address that belongs to one client.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Reservation {
     pub id: ReservationId,
     pub subnet_id: SubnetId,
-    pub mac: Mac,
+    pub key: ReservationKey,
     pub address: Ipv4Addr,
     pub hostname: Option<String>,
 }
@@ -22,20 +22,30 @@ fn read(row: &Row) -> Result<Reservation, StoreError> {
     Ok(Reservation {
         id: row.parsed("id")?,
         subnet_id: row.parsed("subnet_id")?,
-        mac: row.parsed("mac")?,
+        key: row.parsed("client_key")?,
         address: row.parsed("address")?,
         hostname: row.text_maybe("hostname")?,
     })
 }
 
 /// # Errors
-/// [`StoreError::Taken`] if the address, or the card within the subnet, has a reservation.
+/// [`StoreError::Taken`] if the address, or the client within the subnet, has a reservation.
 pub async fn insert(tx: &mut Tx, it: &Reservation) -> Result<(), StoreError> {
     const ADD: &str = "
-        INSERT INTO reservation (id, subnet_id, mac, address, hostname)
-        VALUES ($1, $2, $3, $4, $5)";
-    let values = binds![it.id, it.subnet_id, it.mac, it.address, it.hostname.clone()];
+        INSERT INTO reservation (id, subnet_id, client_key, mac, address, hostname)
+        VALUES ($1, $2, $3, $4, $5, $6)";
+    let (key, mac) = (it.key.to_string(), it.key.mac());
+    let values = binds![it.id, it.subnet_id, key, mac, it.address, it.hostname.clone()];
     tx.run(ADD, values).await.map(|_| ())
+}
+
+/// Stores what the client has; who it is stays.
+///
+/// # Errors
+/// [`StoreError::Taken`] if the address has a reservation.
+pub async fn update(tx: &mut Tx, it: &Reservation) -> Result<(), StoreError> {
+    const CHANGE: &str = "UPDATE reservation SET address = $2, hostname = $3 WHERE id = $1";
+    tx.run(CHANGE, binds![it.id, it.address, it.hostname.clone()]).await.map(|_| ())
 }
 
 /// # Errors

@@ -170,8 +170,11 @@ text_values! {
     ironherd_domain::FirmwareKind, ironherd_domain::BootStage, ironherd_domain::BootDevice,
     ironherd_domain::EraseMode, ironherd_domain::ImageKind, ironherd_domain::ImageState,
     ironherd_domain::LeaseState, ironherd_domain::OperationKind, ironherd_domain::OperationState,
-    ironherd_domain::AgentTaskKind, ironherd_domain::AgentNext, std::net::Ipv4Addr,
-    ipnet::Ipv4Net,
+    ironherd_domain::AgentTaskKind, ironherd_domain::AgentNext,
+    ironherd_domain::FabricId, ironherd_domain::VlanId, ironherd_domain::ClassId,
+    ironherd_domain::Subnet6Id, ironherd_domain::Reservation6Id, ironherd_domain::DhcpMode,
+    ironherd_domain::IpFamily, ironherd_domain::OptionScope, std::net::Ipv4Addr,
+    std::net::Ipv6Addr, ipnet::Ipv4Net, ipnet::Ipv6Net,
 }
 
 impl From<ironherd_domain::UnixMicros> for Value {

@@ -1,7 +1,7 @@
 use std::net::Ipv4Addr;
 
 use ipnet::Ipv4Net;
-use ironherd_domain::SubnetId;
+use ironherd_domain::{SubnetId, VlanId};
 
 use crate::row::{binds, joined};
 use crate::{Range, Reservation, Row, StoreError, Tx, range, reservation};
@@ -10,6 +10,7 @@ use crate::{Range, Reservation, Row, StoreError, Tx, range, reservation};
 pub struct Subnet {
     pub id: SubnetId,
     pub generation: i64,
+    pub vlan_id: VlanId,
     pub name: String,
     pub cidr: Ipv4Net,
     pub gateway: Option<Ipv4Addr>,
@@ -26,6 +27,7 @@ fn read(row: &Row) -> Result<Subnet, StoreError> {
     Ok(Subnet {
         id: row.parsed("id")?,
         generation: row.int("generation")?,
+        vlan_id: row.parsed("vlan_id")?,
         name: row.text("name")?,
         cidr: row.parsed("cidr")?,
         gateway: row.parsed_maybe("gateway")?,
@@ -44,8 +46,8 @@ fn read(row: &Row) -> Result<Subnet, StoreError> {
 pub async fn insert(tx: &mut Tx, it: &Subnet) -> Result<(), StoreError> {
     const ADD: &str = "
         INSERT INTO subnet (id, name, cidr, gateway, dns_servers, ntp_servers, domain, mtu,
-            lease_seconds)
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)";
+            lease_seconds, vlan_id)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)";
     let values = binds![
         it.id,
         &it.name,
@@ -56,6 +58,7 @@ pub async fn insert(tx: &mut Tx, it: &Subnet) -> Result<(), StoreError> {
         it.domain.clone(),
         it.mtu.map(i64::from),
         it.lease_seconds,
+        it.vlan_id,
     ];
     tx.run(ADD, values).await.map(|_| ())
 }
@@ -67,7 +70,8 @@ pub async fn insert(tx: &mut Tx, it: &Subnet) -> Result<(), StoreError> {
 pub async fn update(tx: &mut Tx, it: &Subnet) -> Result<(), StoreError> {
     const CHANGE: &str = "
         UPDATE subnet SET generation = generation + 1, name = $3, cidr = $4, gateway = $5,
-            dns_servers = $6, ntp_servers = $7, domain = $8, mtu = $9, lease_seconds = $10
+            dns_servers = $6, ntp_servers = $7, domain = $8, mtu = $9, lease_seconds = $10,
+            vlan_id = $11
         WHERE id = $1 AND generation = $2";
     let values = binds![
         it.id,
@@ -80,6 +84,7 @@ pub async fn update(tx: &mut Tx, it: &Subnet) -> Result<(), StoreError> {
         it.domain.clone(),
         it.mtu.map(i64::from),
         it.lease_seconds,
+        it.vlan_id,
     ];
     match tx.run(CHANGE, values).await? {
         0 => Err(StoreError::Moved { what: "subnet", id: it.id.to_text() }),

@@ -5,6 +5,7 @@ mod history;
 mod machine;
 mod network;
 mod token;
+mod upgrade;
 
 use ironherd_domain::{Mac, MachineId, MachineState, PowerProtocol, PowerState, UnixMicros};
 
@@ -53,6 +54,7 @@ pub(crate) fn machine(number: u8) -> Machine {
         attempt: 0,
         boot_key: vec![7; 60],
         kernel_args: String::new(),
+        boot_file: None,
         hardware: None,
         commissioned: false,
         image_written: false,

@@ -1,6 +1,6 @@
 //! What the machine mutations take.
 
-use async_graphql::{ID, InputObject};
+use async_graphql::{ID, InputObject, MaybeUndefined};
 use ironherd_app as app;
 
 use super::state::{BootDevice, EraseMode, MachineState, PowerAction, PowerProtocol};
@@ -41,6 +41,8 @@ pub(crate) struct MachineUpdateInput {
     pub(crate) power: Option<PowerInput>,
     /// Arguments for the kernel of every network boot of this machine.
     pub(crate) kernel_args: Option<String>,
+    /// A TFTP name or a URL for this machine; null: what the boot table says.
+    pub(crate) boot_file: MaybeUndefined<String>,
 }
 
 /// How to reach a machine's management controller.
@@ -129,7 +131,12 @@ impl From<MachineCreateInput> for app::MachineCreate {
 
 impl From<MachineUpdateInput> for app::MachineUpdate {
     fn from(it: MachineUpdateInput) -> Self {
-        Self { hostname: it.hostname, power: it.power.map(Into::into), kernel_args: it.kernel_args }
+        Self {
+            hostname: it.hostname,
+            power: it.power.map(Into::into),
+            kernel_args: it.kernel_args,
+            boot_file: it.boot_file.into(),
+        }
     }
 }
 

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use async_graphql::{Context, ID, Object, Result, SimpleObject};
+use ironherd_domain::ScopeId;
 use ironherd_domain::machine::actions;
 
 use super::hardware::Hardware;
@@ -10,6 +11,7 @@ use super::state::{
     BootStage, FirmwareKind, MachineAction, MachineState, PowerProtocol, PowerState,
 };
 use crate::answer::app;
+use crate::dhcp::{DhcpOption, options};
 use crate::id::{self, Kind};
 use crate::image::Image;
 use crate::loader::{self, ImageById, RunningOperation, WaitReason};
@@ -157,6 +159,16 @@ impl Machine {
     /// Arguments for the kernel of every network boot of this machine.
     async fn kernel_args(&self) -> &str {
         &self.0.kernel_args
+    }
+
+    /// A TFTP name or a URL that it gets instead of what the boot table says.
+    async fn boot_file(&self) -> Option<&str> {
+        self.0.boot_file.as_deref()
+    }
+
+    /// DHCP options for this machine alone.
+    async fn dhcp_options(&self, ctx: &Context<'_>) -> Result<Vec<DhcpOption>> {
+        options(ctx, ScopeId::Machine(self.0.id)).await
     }
 
     /// What can be asked of it now.

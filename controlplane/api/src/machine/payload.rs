@@ -44,6 +44,8 @@ payload! { "machineUpdate" => MachineUpdatePayload {
         PowerInvalid,
         /// The kernel arguments cannot be used as they are.
         KernelArgsInvalid,
+        /// The boot file is neither a TFTP name nor a URL.
+        BootFileInvalid,
     }
 }
 payload! { "machineCommission" => MachineCommissionPayload {

@@ -4,11 +4,13 @@ use async_graphql::{Context, ID, Object, Result};
 
 use super::Subnet;
 use super::input::{
-    RangeCreateInput, ReservationCreateInput, SubnetCreateInput, SubnetUpdateInput,
+    RangeCreateInput, RangeUpdateInput, ReservationCreateInput, ReservationUpdateInput,
+    SubnetCreateInput, SubnetUpdateInput,
 };
 use super::payload::{
-    RangeCreatePayload, RangeDeletePayload, ReservationCreatePayload, ReservationDeletePayload,
-    SubnetCreatePayload, SubnetDeletePayload, SubnetUpdatePayload,
+    RangeCreatePayload, RangeDeletePayload, RangeUpdatePayload, ReservationCreatePayload,
+    ReservationDeletePayload, ReservationUpdatePayload, SubnetCreatePayload, SubnetDeletePayload,
+    SubnetUpdatePayload,
 };
 use crate::answer::app;
 use crate::id::{self, Kind};
@@ -26,8 +28,8 @@ impl SubnetMutation {
         #[graphql(desc = "The network.")] input: SubnetCreateInput,
     ) -> Result<SubnetCreatePayload> {
         let actor = access::user(ctx)?;
-        let subnet = app(ctx).subnet_create(actor, input.into()).await;
-        answer::mutation(subnet, |it| SubnetCreatePayload::done(Subnet(it)))
+        let answer = async { app(ctx).subnet_create(actor, input.parse()?).await };
+        answer::mutation(answer.await, |it| SubnetCreatePayload::done(Subnet(it)))
     }
 
     /// Changes what clients in a subnet are told.
@@ -40,7 +42,7 @@ impl SubnetMutation {
         let actor = access::user(ctx)?;
         let answer = async {
             let id = id::argument(Kind::Subnet, &id)?;
-            app(ctx).subnet_update(actor, id, input.into()).await
+            app(ctx).subnet_update(actor, id, input.parse()?).await
         };
         answer::mutation(answer.await, |it| SubnetUpdatePayload::done(Subnet(it)))
     }
@@ -71,6 +73,25 @@ impl SubnetMutation {
         answer::mutation(answer.await, |it| RangeCreatePayload::done(Subnet(it)))
     }
 
+    /// Moves the ends of a range, or says whom it is for. What it no longer holds is drained: a
+    /// lease there lives until it ends and is not renewed, and nobody new gets the address.
+    async fn range_update(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The range's id.")] id: ID,
+        #[graphql(desc = "What to change.")] input: RangeUpdateInput,
+    ) -> Result<RangeUpdatePayload> {
+        let actor = access::user(ctx)?;
+        let answer = async {
+            let id = id::argument(Kind::Range, &id)?;
+            app(ctx).range_update(actor, id, input.parse()?).await
+        };
+        answer::mutation(answer.await, |it| {
+            let draining = it.draining.map(|it| i32::try_from(it).unwrap_or(i32::MAX));
+            RangeUpdatePayload::done(Subnet(it.subnet), draining)
+        })
+    }
+
     /// Takes a range away. Leases in it live until they end.
     async fn range_delete(
         &self,
@@ -85,7 +106,7 @@ impl SubnetMutation {
         answer::mutation(answer.await, |it| RangeDeletePayload::done(Subnet(it)))
     }
 
-    /// Keeps one address for one network card.
+    /// Keeps one address for one client.
     async fn reservation_create(
         &self,
         ctx: &Context<'_>,
@@ -94,6 +115,21 @@ impl SubnetMutation {
         let actor = access::user(ctx)?;
         let answer = async { app(ctx).reservation_create(actor, input.parse()?).await };
         answer::mutation(answer.await, |it| ReservationCreatePayload::done(Subnet(it)))
+    }
+
+    /// Changes the address or the hostname of a reservation.
+    async fn reservation_update(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The reservation's id.")] id: ID,
+        #[graphql(desc = "What to change.")] input: ReservationUpdateInput,
+    ) -> Result<ReservationUpdatePayload> {
+        let actor = access::user(ctx)?;
+        let answer = async {
+            let id = id::argument(Kind::Reservation, &id)?;
+            app(ctx).reservation_update(actor, id, input.into()).await
+        };
+        answer::mutation(answer.await, |it| ReservationUpdatePayload::done(Subnet(it)))
     }
 
     /// Gives a reserved address free.

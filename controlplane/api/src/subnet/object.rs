@@ -1,9 +1,13 @@
 //! One subnet, as people see it.
 
-use async_graphql::{Context, ID, Object, Result, SimpleObject};
+use async_graphql::{Context, ID, Object, Result};
+use ironherd_domain::dhcp::show_bytes;
+use ironherd_domain::{ReservationKey, ScopeId};
 
+use crate::dhcp::{DhcpOption, options};
+use crate::fabric::Vlan;
 use crate::id::{self, Kind};
-use crate::loader::{self, MachineByMac};
+use crate::loader::{self, MachineByMac, VlanById};
 use crate::machine::Machine;
 
 /// A network that racks answer for.
@@ -11,17 +15,10 @@ use crate::machine::Machine;
 pub(crate) struct Subnet(pub(crate) ironherd_app::Subnet);
 
 /// Addresses that racks hand out to machines without a reservation.
-#[derive(SimpleObject, Clone, Debug)]
-pub(crate) struct Range {
-    /// Global id.
-    id: ID,
-    /// First address; belongs to the range.
-    first: String,
-    /// Last address; belongs to the range.
-    last: String,
-}
+#[derive(Clone, Debug)]
+pub(crate) struct Range(ironherd_app::Range);
 
-/// One address that is kept for one network card.
+/// One address that is kept for one client.
 #[derive(Clone, Debug)]
 pub(crate) struct Reservation(ironherd_app::Reservation);
 
@@ -75,21 +72,55 @@ impl Subnet {
 
     /// Addresses that racks hand out to machines without a reservation.
     async fn ranges(&self) -> Vec<Range> {
-        let range = |it: &ironherd_app::Range| Range {
-            id: id::encode(Kind::Range, &it.id.to_text()),
-            first: it.first.to_string(),
-            last: it.last.to_string(),
-        };
-        self.0.ranges.iter().map(range).collect()
+        self.0.ranges.iter().cloned().map(Range).collect()
     }
 
-    /// Addresses that are kept for one network card each.
+    /// Addresses that are kept for one client each.
     async fn reservations(&self) -> Vec<Reservation> {
         self.0.reservations.iter().cloned().map(Reservation).collect()
     }
+
+    /// The VLAN it is on.
+    async fn vlan(&self, ctx: &Context<'_>) -> Result<Option<Vlan>> {
+        Ok(loader::load(ctx, VlanById(self.0.vlan_id)).await?.map(Vlan))
+    }
+
+    /// DHCP options for every client in it.
+    async fn dhcp_options(&self, ctx: &Context<'_>) -> Result<Vec<DhcpOption>> {
+        options(ctx, ScopeId::Subnet(self.0.id)).await
+    }
 }
 
-/// One address that is kept for one network card.
+/// Addresses that racks hand out to machines without a reservation.
+#[Object]
+impl Range {
+    /// Global id.
+    async fn id(&self) -> ID {
+        id::encode(Kind::Range, &self.0.id.to_text())
+    }
+
+    /// First address; belongs to the range.
+    async fn first(&self) -> String {
+        self.0.first.to_string()
+    }
+
+    /// Last address; belongs to the range.
+    async fn last(&self) -> String {
+        self.0.last.to_string()
+    }
+
+    /// Id of the client class whose members alone are served from it; null: everyone is.
+    async fn class_id(&self) -> Option<ID> {
+        self.0.class_id.map(|it| id::encode(Kind::ClientClass, &it.to_text()))
+    }
+
+    /// DHCP options for clients that are served from it.
+    async fn dhcp_options(&self, ctx: &Context<'_>) -> Result<Vec<DhcpOption>> {
+        options(ctx, ScopeId::Range(self.0.id)).await
+    }
+}
+
+/// One address that is kept for one client.
 #[Object]
 impl Reservation {
     /// Global id.
@@ -97,9 +128,43 @@ impl Reservation {
         id::encode(Kind::Reservation, &self.0.id.to_text())
     }
 
-    /// The network card.
-    async fn mac_address(&self) -> String {
-        self.0.mac.to_string()
+    /// The network card, if the client is told by it.
+    async fn mac_address(&self) -> Option<String> {
+        self.0.key.mac().map(|it| it.to_string())
+    }
+
+    /// The client identifier (option 61), if the client is told by it.
+    async fn client_id(&self) -> Option<String> {
+        match &self.0.key {
+            ReservationKey::ClientId(id) => Some(show_bytes(id)),
+            _ => None,
+        }
+    }
+
+    /// The SMBIOS UUID, if the client is told by it.
+    async fn uuid(&self) -> Option<String> {
+        match &self.0.key {
+            ReservationKey::Uuid(uuid) => Some(uuid.to_string()),
+            _ => None,
+        }
+    }
+
+    /// The port of a relaying switch, if the client is told by it.
+    async fn circuit_id(&self) -> Option<String> {
+        match &self.0.key {
+            ReservationKey::RelayPort { circuit_id, .. } => Some(show_bytes(circuit_id)),
+            _ => None,
+        }
+    }
+
+    /// The switch of that port; null: any.
+    async fn remote_id(&self) -> Option<String> {
+        match &self.0.key {
+            ReservationKey::RelayPort { remote_id, .. } if !remote_id.is_empty() => {
+                Some(show_bytes(remote_id))
+            }
+            _ => None,
+        }
     }
 
     /// The address.
@@ -114,6 +179,12 @@ impl Reservation {
 
     /// The machine that has the network card.
     async fn machine(&self, ctx: &Context<'_>) -> Result<Option<Machine>> {
-        Ok(loader::load(ctx, MachineByMac(self.0.mac)).await?.map(Machine))
+        let Some(mac) = self.0.key.mac() else { return Ok(None) };
+        Ok(loader::load(ctx, MachineByMac(mac)).await?.map(Machine))
+    }
+
+    /// DHCP options for this client alone.
+    async fn dhcp_options(&self, ctx: &Context<'_>) -> Result<Vec<DhcpOption>> {
+        options(ctx, ScopeId::Reservation(self.0.id)).await
     }
 }

@@ -28,6 +28,8 @@ payload! { "subnetCreate" => SubnetCreatePayload {
         MtuInvalid,
         /// The lease time is out of bounds.
         LeaseSecondsInvalid,
+        /// There is no such VLAN.
+        VlanNotFound,
     }
 }
 payload! { "subnetUpdate" => SubnetUpdatePayload {
@@ -53,6 +55,8 @@ payload! { "subnetUpdate" => SubnetUpdatePayload {
         MtuInvalid,
         /// The lease time is out of bounds.
         LeaseSecondsInvalid,
+        /// There is no such VLAN.
+        VlanNotFound,
     }
 }
 payload! { "subnetDelete" => SubnetDeletePayload {
@@ -83,6 +87,33 @@ payload! { "rangeCreate" => RangeCreatePayload {
         RangeHoldsGateway,
         /// A reserved address lies in the range.
         RangeHoldsReservation,
+        /// There is no such client class.
+        ClassNotFound,
+    }
+}
+payload! { "rangeUpdate" => RangeUpdatePayload {
+        /// The subnet with the range as it is now.
+        subnet: Subnet,
+        /// How many live leases lie in what it no longer holds; null: too many to count.
+        draining: i32,
+    }
+    RangeUpdateUserError RangeUpdateErrorCode {
+        /// There is no such range.
+        NotFound,
+        /// An address cannot be read.
+        AddressInvalid,
+        /// The first address lies behind the last.
+        RangeBackwards,
+        /// The range leaves the subnet.
+        RangeOutsideSubnet,
+        /// The range shares addresses with another one.
+        RangeOverlap,
+        /// The gateway lies in the range.
+        RangeHoldsGateway,
+        /// A reserved address lies in the range.
+        RangeHoldsReservation,
+        /// There is no such client class.
+        ClassNotFound,
     }
 }
 payload! { "rangeDelete" => RangeDeletePayload {
@@ -103,8 +134,12 @@ payload! { "reservationCreate" => ReservationCreatePayload {
         SubnetNotFound,
         /// A MAC address cannot be read.
         MacInvalid,
-        /// A MAC address belongs to somebody else already.
+        /// The network card has an address here already.
         MacTaken,
+        /// It is not said in exactly one way who the client is, or that cannot be read.
+        ClientInvalid,
+        /// The client has an address here already.
+        ClientTaken,
         /// An address cannot be read.
         AddressInvalid,
         /// The address is no host address of the subnet.
@@ -115,6 +150,25 @@ payload! { "reservationCreate" => ReservationCreatePayload {
         AddressTaken,
         /// Every address of the subnet is taken.
         SubnetFull,
+        /// The hostname is no DNS label.
+        HostnameInvalid,
+    }
+}
+payload! { "reservationUpdate" => ReservationUpdatePayload {
+        /// The subnet with the reservation as it is now.
+        subnet: Subnet,
+    }
+    ReservationUpdateUserError ReservationUpdateErrorCode {
+        /// There is no such reservation.
+        NotFound,
+        /// An address cannot be read.
+        AddressInvalid,
+        /// The address is no host address of the subnet.
+        AddressOutsideSubnet,
+        /// The address lies in a range that racks hand out.
+        AddressInRange,
+        /// The address is taken.
+        AddressTaken,
         /// The hostname is no DNS label.
         HostnameInvalid,
     }

@@ -2,6 +2,8 @@
 
 mod asks;
 mod codes;
+mod dhcp;
+mod dhcp_refusals;
 mod documents;
 mod errors;
 mod harness;

@@ -102,7 +102,7 @@ async fn an_unknown_machine_enlists_once() {
 #[tokio::test]
 async fn enlistment_can_be_turned_off() {
     for region in regions().await {
-        let input = SettingsUpdate { enlist: Some(false), ephemeral_kernel_args: None };
+        let input = SettingsUpdate { enlist: Some(false), ..SettingsUpdate::default() };
         let settings = region.app.settings_update(&admin(), input).await.unwrap();
         assert!(!settings.enlist);
         let mut changes = region.app.snapshot_changes();

@@ -54,8 +54,10 @@ async fn the_snapshot_holds_what_racks_need_and_its_number_never_goes_back() {
         region.furnish().await;
         region.image("snponly.efi", ImageKind::BootFile, b"efi").await;
         let disk = region.disk_image().await;
-        let input =
-            SettingsUpdate { enlist: None, ephemeral_kernel_args: Some("console=ttyS0".into()) };
+        let input = SettingsUpdate {
+            ephemeral_kernel_args: Some("console=ttyS0".into()),
+            ..SettingsUpdate::default()
+        };
         region.app.settings_update(&admin(), input).await.unwrap();
         let it = region.machine(CARD).await;
         region.app.machine_commission(&admin(), it.id, None).await.unwrap();

@@ -82,6 +82,7 @@ async fn an_update_keeps_what_it_does_not_name() {
             hostname: Some("renamed".into()),
             power: Some(power),
             kernel_args: Some(" console=ttyS0 ".into()),
+            boot_file: Some(Some("http://10.20.0.2/x.efi".into())),
         };
         let it = region.app.machine_update(&admin(), it.id, input).await.unwrap();
         assert_eq!((it.hostname.as_str(), it.kernel_args.as_str()), ("renamed", "console=ttyS0"));

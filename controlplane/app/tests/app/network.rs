@@ -3,9 +3,14 @@ use std::time::Duration;
 use ironherd_app::{
     RackLease, RackRegister, RackReport, RangeCreate, ReservationCreate, SubnetCreate, SubnetUpdate,
 };
+use ironherd_domain::dhcp::KeyWords;
 use ironherd_domain::{LeaseState, RangeId, ReservationId, SubnetId};
 
 use crate::harness::{CARD, admin, code, regions};
+
+fn client(mac: &str) -> KeyWords {
+    KeyWords { mac_address: Some(mac.into()), ..KeyWords::default() }
+}
 
 fn subnet(cidr: &str) -> SubnetCreate {
     SubnetCreate { cidr: cidr.into(), ..SubnetCreate::default() }
@@ -78,10 +83,11 @@ async fn ranges_and_reservations_keep_clear_of_each_other() {
             subnet_id,
             first: first.into(),
             last: last.into(),
+            class_id: None,
         };
         let reserve = |mac: &str, address: Option<&str>| ReservationCreate {
             subnet_id,
-            mac_address: mac.into(),
+            client: client(mac),
             address: address.map(str::to_owned),
             hostname: None,
         };
@@ -157,7 +163,7 @@ async fn a_leased_address_is_reserved_for_its_holder_only() {
         let subnets = app.subnets(&admin(), &Default::default()).await.unwrap();
         let reserve = |mac: &str, last: u8| ReservationCreate {
             subnet_id: subnets.items[0].1.id,
-            mac_address: mac.into(),
+            client: client(mac),
             address: Some(format!("10.20.0.{last}")),
             hostname: None,
         };
@@ -184,7 +190,7 @@ async fn many_who_reserve_at_once_get_different_addresses() {
             let app = region.app.clone();
             let input = ReservationCreate {
                 subnet_id,
-                mac_address: format!("52:54:00:79:00:0{number}"),
+                client: client(&format!("52:54:00:79:00:0{number}")),
                 address: None,
                 hostname: None,
             };
@@ -207,6 +213,7 @@ async fn a_full_subnet_takes_machines_in_but_does_not_deploy_them() {
             subnet_id: subnets.items[0].1.id,
             first: "10.20.0.2".into(),
             last: "10.20.0.253".into(),
+            class_id: None,
         };
         region.app.range_create(&admin(), input).await.unwrap();
         let input = RackRegister {
@@ -234,7 +241,7 @@ async fn a_deployment_needs_to_know_the_subnet() {
         let subnets = region.app.subnets(&admin(), &Default::default()).await.unwrap();
         let reserve = ReservationCreate {
             subnet_id: subnets.items[1].1.id,
-            mac_address: CARD.into(),
+            client: client(CARD),
             address: None,
             hostname: None,
         };

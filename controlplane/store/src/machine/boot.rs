@@ -16,6 +16,7 @@ pub struct BootMachine {
     /// Sealed with the region's key.
     pub boot_key: Vec<u8>,
     pub kernel_args: String,
+    pub boot_file: Option<String>,
     pub macs: Vec<Mac>,
 }
 
@@ -31,7 +32,8 @@ impl std::fmt::Debug for BootMachine {
 /// [`StoreError::Sql`], [`StoreError::Corrupt`].
 pub async fn boot_machines(tx: &mut Tx) -> Result<Vec<BootMachine>, StoreError> {
     const ALL: &str = "
-        SELECT id, hostname, smbios_uuid, state, image_written, attempt, boot_key, kernel_args
+        SELECT id, hostname, smbios_uuid, state, image_written, attempt, boot_key, kernel_args,
+            boot_file
         FROM machine ORDER BY id";
     const CARDS: &str = "SELECT machine_id, mac FROM nic ORDER BY machine_id, position";
     let mut cards: HashMap<MachineId, Vec<Mac>> = HashMap::new();
@@ -50,6 +52,7 @@ pub async fn boot_machines(tx: &mut Tx) -> Result<Vec<BootMachine>, StoreError> 
             attempt: row.count("attempt")?,
             boot_key: row.bytes("boot_key")?,
             kernel_args: row.text("kernel_args")?,
+            boot_file: row.text_maybe("boot_file")?,
             macs: cards.remove(&id).unwrap_or_default(),
         })
     };

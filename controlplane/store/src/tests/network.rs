@@ -1,6 +1,6 @@
 use ironherd_domain::{
-    ImageId, ImageKind, ImageState, LeaseId, LeaseState, RackId, RangeId, ReservationId, SubnetId,
-    TokenId,
+    ImageId, ImageKind, ImageState, LeaseId, LeaseState, RackId, RangeId, ReservationId,
+    ReservationKey, SubnetId, TokenId, VlanId,
 };
 
 use super::{NOW, both, mac, machine};
@@ -13,6 +13,7 @@ fn a_subnet() -> Subnet {
     Subnet {
         id: SubnetId::new(),
         generation: 1,
+        vlan_id: VlanId::DEFAULT,
         name: "lab".into(),
         cidr: "10.20.0.0/24".parse().unwrap(),
         gateway: Some("10.20.0.1".parse().unwrap()),
@@ -31,11 +32,12 @@ async fn a_subnet_comes_back_with_ranges_and_reservations() {
     for (_database, db) in both().await {
         let mut it = a_subnet();
         let (first, last) = ("10.20.0.100".parse().unwrap(), "10.20.0.199".parse().unwrap());
-        it.ranges = vec![Range { id: RangeId::new(), subnet_id: it.id, first, last }];
+        it.ranges =
+            vec![Range { id: RangeId::new(), subnet_id: it.id, first, last, class_id: None }];
         let reserved = |number: u8| Reservation {
             id: ReservationId::new(),
             subnet_id: it.id,
-            mac: mac(number),
+            key: ReservationKey::Mac(mac(number)),
             address: [10, 20, 0, number].into(),
             hostname: Some(format!("node-{number}")),
         };
@@ -66,7 +68,7 @@ async fn an_address_and_a_card_are_reserved_once() {
         let row = |number: u8, last: u8| Reservation {
             id: ReservationId::new(),
             subnet_id: it.id,
-            mac: mac(number),
+            key: ReservationKey::Mac(mac(number)),
             address: [10, 20, 0, last].into(),
             hostname: None,
         };
