@@ -190,6 +190,39 @@ fn what_is_held_back_still_fits_at_the_end() {
     assert_eq!(out[240 + 32..], relay[240..].iter().copied().chain([255]).collect::<Vec<_>>());
 }
 
+/// Option 52: what finds no room goes into the two fields that are free, and is read from there.
+#[test]
+fn what_does_not_fit_goes_into_free_fields() {
+    let rows = [
+        // Named file, long options that ask for room, which fields then hold some.
+        (None, &[60, 60, 60][..], None),
+        (None, &[250, 30, 100], Some(1)),
+        (None, &[250, 30, 100, 50], Some(3)),
+        (None, &[250, 30, 100, 50, 60], Some(3)),
+        (Some("snponly.efi"), &[250, 30, 50], Some(2)),
+        (Some("snponly.efi"), &[250, 30, 100], None),
+    ];
+    for (file, lens, want) in rows {
+        let mut out = Vec::new();
+        let mut encoder = Encoder::new(&mut out, &Header::request(MAC, 1), 548);
+        encoder.allow_overload();
+        assert!(file.is_none_or(|it| encoder.file(it.as_bytes())));
+        let options = (224..).zip(lens.iter().map(|len| vec![7; *len]));
+        let written: Vec<_> =
+            options.map(|(code, value)| (code, encoder.option(code, &value), value)).collect();
+        let is_free = file.is_none() && want.is_none_or(|it| it & 1 == 0);
+        assert_eq!(encoder.file(b"late"), is_free, "{lens:?}");
+        encoder.finish();
+        assert!(out.len() <= 548);
+        let message = Message::parse(&out).unwrap();
+        let read = |code| message.option(code).map(|it| it.read(<[u8]>::to_vec));
+        assert_eq!(read(code::OVERLOAD), want.map(|it| vec![it]), "{file:?} {lens:?}");
+        for (code, fits, value) in written {
+            assert_eq!(read(code), fits.then_some(value), "{file:?} {lens:?}: {code}");
+        }
+    }
+}
+
 #[test]
 fn the_file_field_keeps_room_for_its_nul() {
     for (len, fits) in [(0, true), (127, true), (128, false)] {

@@ -167,6 +167,7 @@ fn start<'b, 'n, N: Note>(
     sheet.say(code::MESSAGE_TYPE, &[kind as u8], Scope::Protocol);
     sheet.say(code::SERVER_ID, &request.server_id.octets(), Scope::Protocol);
     sheet.encoder.hold_back(tail.bytes());
+    sheet.encoder.allow_overload();
     sheet
 }
 
@@ -357,6 +358,7 @@ impl<'m, 'a> Tail<'m, 'a> {
     }
 
     fn write<N: Note>(&self, mut sheet: Sheet<'_, '_, N>) {
+        sheet.encoder.end_overload(); // Says so before what must stand last.
         if let Some(client_id) = &self.client_id {
             sheet.echo_held_back(code::CLIENT_ID, client_id);
         }

@@ -7,7 +7,8 @@ use ironherd_leases::Table;
 use ironherd_proto::dhcp::{Config, Destination, Reply, Server, ServerPort};
 use ironherd_proto::{DropReason, Event, Instant, Link, Now, UnixSeconds};
 use ironherd_snapshot::{
-    BootFile, BootKey, Index, Intent, Mac, Machine, Range, Reservation, Settings, Snapshot, Subnet,
+    BootFile, BootKey, DhcpOption, Index, Intent, Mac, Machine, Range, Reservation, Settings,
+    Snapshot, Subnet,
 };
 use ironherd_wire::dhcp::{Encoder, Header, Message, MessageType, code};
 
@@ -72,6 +73,10 @@ const FILES: [&str; 4] = ["undionly.kpxe", "snponly.efi", "local-x64.efi", "grub
 
 pub(crate) fn file(name: &str) -> BootFile {
     BootFile { name: name.to_owned(), sha256: "0".repeat(64), size_bytes: 1 }
+}
+
+pub(crate) fn option(code: u8, data: &[u8]) -> DhcpOption {
+    DhcpOption { code: u16::from(code), data: data.to_vec(), force: false }
 }
 
 pub(crate) fn reservation(mac: Mac, last: u8) -> Reservation {

@@ -4,10 +4,15 @@
 mod addressing;
 mod boot_answers;
 mod captured;
+mod classes;
 mod explain;
 mod lab;
+mod modes;
 mod options;
 mod overload;
+mod protocol;
+mod reservations;
+mod scopes;
 mod simulation;
 mod states;
 mod worlds;

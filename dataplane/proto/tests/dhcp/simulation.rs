@@ -1,5 +1,6 @@
 //! A rack and its clients over a network that loses, repeats and reorders, on a disk that takes
-//! its time, with crashes.
+//! its time, with crashes. Some clients sit behind a relay, some share a link of two subnets, some
+//! are members of a class with a range of its own, and some commit rapidly.
 //!
 //! Goal: no address has two holders, no promise is forgotten, every packet is answered or counted,
 //! and once the faults end every client gets its address.
@@ -12,10 +13,11 @@ use std::time::Duration;
 use ironherd_leases::{Position, State, Table};
 use ironherd_proto::dhcp::{Config, Server, ServerPort};
 use ironherd_proto::{DropCounters, Instant, Now, UnixSeconds};
-use ironherd_snapshot::{Index, Intent, Range};
+use ironherd_snapshot::Index;
 use ironherd_wire::dhcp::{Message, MessageType, code};
 
-use crate::lab::{NOBODY, OURS, Said, address, link, mac, snapshot};
+use crate::lab::{NOBODY, OURS, Said, link, mac};
+use crate::worlds::{self, Chance};
 
 const CLIENTS: u8 = 12;
 const TICK: Duration = Duration::from_millis(100);
@@ -28,25 +30,18 @@ const DELAY_TICKS_MAX: u64 = 30;
 /// How long a client waits for an answer: longer than any packet takes.
 const PATIENCE_TICKS: u64 = 40;
 
-/// SplitMix64: one seed, one run.
-struct Chance(u64);
+const RELAY: SocketAddrV4 = SocketAddrV4::new(worlds::RELAY, 67);
 
-impl Chance {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
-    }
+fn is_relayed(client: u8) -> bool {
+    client % 4 == 3
+}
 
-    fn below(&mut self, end: u64) -> u64 {
-        self.next() % end
-    }
+fn is_member(client: u8) -> bool {
+    client % 3 == 0
+}
 
-    fn permille(&mut self, chance: u64) -> bool {
-        self.below(1000) < chance
-    }
+fn is_rapid(client: u8) -> bool {
+    client % 5 == 2
 }
 
 #[derive(Clone, Copy, Debug, Default)]
@@ -119,11 +114,7 @@ impl Sim {
     fn new(seed: u64) -> Self {
         let mut chance = Chance(seed);
         let faults = Faults::draw(&mut chance);
-        let mut snapshot = snapshot(Some(Intent::Commission), true);
-        // Sometimes hardly enough, so that addresses go from hand to hand.
-        let last = 100 + CLIENTS + u8::try_from(chance.below(20)).unwrap();
-        snapshot.subnets[0].ranges = vec![Range::new(address(100), address(last))];
-        snapshot.subnets[0].lease_seconds = 20 + u32::try_from(chance.below(100)).unwrap();
+        let snapshot = worlds::crowded(&mut chance, CLIENTS);
         let clients = (0..CLIENTS).map(|_| Doing::Off { until: chance.below(50) }).collect();
         Self {
             seed,
@@ -203,6 +194,7 @@ impl Sim {
     fn hear_client(&mut self, bytes: &[u8]) {
         let message = Message::parse(bytes).unwrap();
         let source = SocketAddrV4::new(message.ciaddr(), 68);
+        let source = if is_relayed(message.chaddr()[5]) { RELAY } else { source };
         let now = self.now();
         let port = ServerPort::Dhcp67;
         match self.server.handle_datagram(&self.index, port, source, &link(), bytes, now) {
@@ -276,6 +268,10 @@ impl Sim {
         self.xid += 1;
         let xid = self.xid;
         let said = Said::new(kind, mac(client)).header(|it| it.xid = xid);
+        let said =
+            if is_relayed(client) { said.header(|it| it.giaddr = worlds::RELAY) } else { said };
+        let said =
+            if is_member(client) { said.with(code::VENDOR_CLASS, worlds::MEMBER) } else { said };
         said.with(code::PARAMETERS, &[1, 3, 6])
     }
 
@@ -311,6 +307,7 @@ impl Sim {
 
     fn discover(&mut self, client: u8) {
         let said = self.say(client, MessageType::Discover);
+        let said = if is_rapid(client) { said.with(code::RAPID_COMMIT, &[]) } else { said };
         self.post(true, said.bytes());
         let (xid, since) = (self.xid, self.tick);
         self.clients[usize::from(client)] = Doing::Selecting { xid, since };
@@ -337,6 +334,11 @@ impl Sim {
                 self.post(true, said.bytes());
                 let (xid, since) = (self.xid, self.tick);
                 self.clients[at] = Doing::Requesting { xid, wish, since };
+            }
+            (Doing::Selecting { xid, since }, MessageType::Ack) if xid == xid_heard => {
+                assert!(reply.option(code::RAPID_COMMIT).is_some(), "seed {}", self.seed);
+                let (until, renew) = (since + lease_ticks, since + lease_ticks / 2);
+                self.clients[at] = Doing::Holding { ip: reply.yiaddr(), until, renew };
             }
             (Doing::Requesting { xid, wish: ip, since }, MessageType::Ack)
             | (Doing::Renewing { xid, ip, since, .. }, MessageType::Ack)

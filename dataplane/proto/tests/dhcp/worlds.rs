@@ -47,7 +47,9 @@ impl Chance {
 
 /// Cards, few enough that they meet again.
 const CARDS: u8 = 24;
-const RELAY: Ipv4Addr = Ipv4Addr::new(10, 77, 9, 253);
+pub(crate) const RELAY: Ipv4Addr = Ipv4Addr::new(10, 77, 9, 253);
+/// Class of the members in [`crowded`].
+pub(crate) const MEMBER: &[u8] = b"member";
 const CLASSES: [&str; 4] = ["PXEClient:Arch:00007", "HTTPClient", "udhcp 1.36", "onie_vendor:x"];
 
 const CODES: [u16; 20] =
@@ -176,4 +178,32 @@ pub(crate) fn question(chance: &mut Chance) -> Question {
         hostname: "own-name".to_owned(),
         others: others.into_iter().filter(|_| chance.permille(150)).collect(),
     }
+}
+
+/// Two subnets on the rack's link, sometimes hardly enough, so that addresses go from hand to
+/// hand; a third behind the relay. One range is for members.
+pub(crate) fn crowded(chance: &mut Chance, clients: u8) -> Snapshot {
+    let mut snapshot = crate::lab::snapshot(Some(Intent::Commission), true);
+    let vlan = |id: &str| Vlan { id: id.to_owned(), ..Vlan::default() };
+    snapshot.vlans = vec![vlan("near"), vlan("far")];
+    let vendor = ClassField::Option { code: code::VENDOR_CLASS.into(), sub: None };
+    let (operator, value) = (MatchOperator::Equals, MEMBER.to_vec());
+    let matches = vec![ClassMatch { field: vendor, operator, value, negate: false }];
+    let class = "members".to_owned();
+    snapshot.classes = vec![ClientClass { id: class.clone(), matches, ..ClientClass::default() }];
+    snapshot.subnets.push(subnet(1));
+    let lease_seconds = 20 + u32::try_from(chance.below(100)).unwrap();
+    for (subnet, vlan) in snapshot.subnets.iter_mut().zip(["near", "far", "near"]) {
+        (subnet.vlan, subnet.lease_seconds) = (vlan.to_owned(), lease_seconds);
+    }
+    let net = |third, last| Ipv4Addr::new(10, 77, third, last);
+    let first_len = 1 + chance.byte(clients);
+    let spare = chance.byte(20);
+    let range = |third, len: u8| Range::new(net(third, 100), net(third, 99 + len));
+    let members =
+        Range { class: Some(class), ..Range::new(net(0, 20), net(0, 20 + chance.byte(4))) };
+    snapshot.subnets[0].ranges = vec![range(0, first_len), members];
+    snapshot.subnets[1].ranges = vec![range(9, clients + spare)];
+    snapshot.subnets[2].ranges = vec![range(1, clients - first_len + 1 + spare)];
+    snapshot
 }

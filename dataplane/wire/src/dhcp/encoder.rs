@@ -1,5 +1,6 @@
 use std::net::Ipv4Addr;
 
+use super::message::{OVERLOAD_FILE, OVERLOAD_SNAME};
 use super::value::Value;
 use super::{COOKIE, FIXED_BYTES, MESSAGE_BYTES_MIN, Message, code, field};
 
@@ -73,7 +74,18 @@ pub struct Encoder<'b> {
     start: usize,
     bytes_max: usize,
     held_back: usize, // Bytes kept free for options that must come late.
+    spill: Option<Spill>,
 }
+
+/// How far `file` and `sname` hold options (RFC 2132 §9.3), in the order in which they are read.
+#[derive(Debug, Default)]
+struct Spill {
+    file: Option<usize>, // `None`: it holds the name of a file.
+    sname: usize,
+}
+
+/// What option 52 takes.
+const OVERLOAD_BYTES: usize = 3;
 
 impl<'b> Encoder<'b> {
     /// Starts a message of at most `bytes_max` bytes behind what `out` already holds.
@@ -95,25 +107,67 @@ impl<'b> Encoder<'b> {
         put(field::GIADDR, &header.giaddr.octets());
         put(field::CHADDR, &header.chaddr);
         put(field::COOKIE.start, &COOKIE);
-        Self { out, start, bytes_max: bytes_max.max(MESSAGE_BYTES_MIN), held_back: 0 }
+        Self { out, start, bytes_max: bytes_max.max(MESSAGE_BYTES_MIN), held_back: 0, spill: None }
     }
 
     /// Writes the `file` field with its NUL; says whether it fits.
     pub fn file(&mut self, name: &[u8]) -> bool {
         let at = self.start + field::FILE.start..self.start + field::FILE.end;
         match self.out[at].get_mut(..=name.len()) {
-            Some(room) => {
+            Some(room) if self.spill.as_ref().is_none_or(|it| it.file == Some(0)) => {
                 room[..name.len()].copy_from_slice(name);
                 room[name.len()] = 0;
+                if let Some(spill) = &mut self.spill {
+                    spill.file = None;
+                }
                 true
             }
-            None => false,
+            _ => false,
         }
     }
 
     /// Keeps room for options that shall be written later with [`Self::option_held_back`].
     pub fn hold_back(&mut self, bytes: usize) {
         self.held_back += bytes;
+    }
+
+    /// Lets options that do not fit among the others go into `file` and `sname` instead, as far as
+    /// those are free. Ends with [`Self::end_overload`].
+    pub fn allow_overload(&mut self) {
+        self.spill = Some(Spill { file: Some(0), sname: 0 });
+        self.hold_back(OVERLOAD_BYTES);
+    }
+
+    /// Says which of the two fields hold options, if any do. From here on nothing else goes there.
+    pub fn end_overload(&mut self) {
+        let Some(spill) = self.spill.take() else { return };
+        let file = spill.file.is_some_and(|it| it != 0);
+        let of = |is_used, field| if is_used { field } else { 0 };
+        let fields = of(file, OVERLOAD_FILE) | of(spill.sname != 0, OVERLOAD_SNAME);
+        self.held_back = self.held_back.saturating_sub(OVERLOAD_BYTES);
+        if fields != 0 {
+            self.option(code::OVERLOAD, &[fields]);
+        }
+    }
+
+    /// Puts an option into `file` or `sname`, and an End behind it.
+    fn spill(&mut self, code: u8, value: &[u8]) -> bool {
+        let Some(spill) = &mut self.spill else { return false };
+        let areas = [(field::FILE, spill.file.as_mut()), (field::SNAME, Some(&mut spill.sname))];
+        for (area, used) in areas {
+            let Some(used) = used else { continue };
+            let end = *used + 2 + value.len();
+            // None of the two is as long as one piece may be.
+            let (true, Ok(len)) = (end < area.len(), u8::try_from(value.len())) else { continue };
+            let at = self.start + area.start;
+            let room = &mut self.out[at + *used..=at + end];
+            room[..2].copy_from_slice(&[code, len]);
+            room[2..2 + value.len()].copy_from_slice(value);
+            room[2 + value.len()] = code::END;
+            *used = end;
+            return true;
+        }
+        false
     }
 
     /// What an option with a value of `len` bytes takes, heads of split pieces included.
@@ -127,7 +181,7 @@ impl<'b> Encoder<'b> {
     /// left out.
     pub fn option(&mut self, code: u8, value: &[u8]) -> bool {
         if self.room() < Self::option_bytes(value.len()) {
-            return false;
+            return self.spill(code, value);
         }
         self.push_head(code, value.len());
         let (first, rest) = value.split_at(value.len().min(PIECE_BYTES_MAX));
@@ -168,7 +222,8 @@ impl<'b> Encoder<'b> {
     }
 
     /// Ends the options and pads to the shortest message that every relay passes on.
-    pub fn finish(self) {
+    pub fn finish(mut self) {
+        self.end_overload();
         self.out.push(code::END);
         let len_min = self.start + MESSAGE_BYTES_MIN;
         if self.out.len() < len_min {

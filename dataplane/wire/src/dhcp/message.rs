@@ -5,8 +5,8 @@ use super::value::{Value, sub_option};
 use super::{COOKIE, FIXED_BYTES, MESSAGE_BYTES_DEFAULT, MESSAGE_BYTES_MAX, code, field};
 use crate::error::DhcpError;
 
-const OVERLOAD_FILE: u8 = 1;
-const OVERLOAD_SNAME: u8 = 2;
+pub(super) const OVERLOAD_FILE: u8 = 1;
+pub(super) const OVERLOAD_SNAME: u8 = 2;
 const BROADCAST_FLAG: u16 = 0x8000;
 
 /// What a message is for (option 53).
