@@ -49,6 +49,57 @@ fn the_boot_file_follows_firmware_and_intent() {
     }
 }
 
+/// Firmware whose file an operator has to bring: served by its conventional name while the rack has
+/// it, and never by a name of the other kind.
+#[test]
+fn rarer_firmware_is_served_what_the_rack_has() {
+    let (pxe, http, uboot, onie) =
+        ("PXEClient", "HTTPClient", "U-Boot.armv8", "onie_vendor:x86_64");
+    let rows = [
+        // Architecture, vendor class, file, by URL.
+        (0x06, pxe, "snponly-ia32.efi", false),
+        (0x0a, pxe, "grub-arm32.efi", false),
+        (0x0c, pxe, "bootppc64.bin", false),
+        (0x0e, "udhcp 1.36", "pxelinux.cfg/default", false),
+        (0x0e, pxe, "pxelinux.cfg/default", false),
+        (0x19, pxe, "grub-riscv32.efi", false),
+        (0x1b, pxe, "grub-riscv64.efi", false),
+        (0x1f, "", "boots390x.bin", false),
+        (0x20, pxe, "boots390x.bin", false),
+        (0x27, pxe, "grub-loongarch64.efi", false),
+        (0x0f, http, "snponly-ia32.efi", true),
+        (0x12, http, "grub-arm32.efi", true),
+        (0x14, http, "undionly.kpxe", true),
+        (0x1a, http, "grub-riscv32.efi", true),
+        (0x1c, http, "grub-riscv64.efi", true),
+        (0x28, http, "grub-loongarch64.efi", true),
+        (0x16, uboot, "boot.scr.uimg", false),
+        (0x18, uboot, "boot.scr.uimg", true),
+        (0x00, onie, "onie-installer", true),
+    ];
+    for (arch, class, file, by_url) in rows {
+        for is_here in [true, false] {
+            let mut snapshot = snapshot(Some(Intent::Deploy), false);
+            snapshot.files = is_here.then(|| crate::lab::file(file)).into_iter().collect();
+            let mut lab = Lab::new(snapshot);
+            let said = |kind| Said::new(kind, MAC).booting(class, "", arch);
+            let (_, offer) = lab.ask(&said(MessageType::Discover).bytes());
+            let offer = Message::parse(&offer).unwrap();
+            let url = format!("http://10.77.0.1:5248/boot/{file}");
+            let want = if by_url { url.as_str() } else { file };
+            let want = if is_here { want } else { "" };
+            assert_eq!(offer.file(), want.as_bytes(), "{arch:#04x} {class}, here: {is_here}");
+            lab.ask(&said(MessageType::Request).select(offer.yiaddr()).bytes());
+            let told = lab.events().into_iter().find_map(|it| match it {
+                Event::Boot { detail, .. } => Some(detail),
+                _ => None,
+            });
+            let says = if is_here { want.to_owned() } else { format!("no boot file: `{file}`") };
+            assert!(told.as_ref().is_some_and(|it| it.contains(&says)), "{told:?}: {says}");
+        }
+    }
+}
+
 #[test]
 fn an_unknown_machine_boots_only_while_it_is_taken_in() {
     let rows = [
