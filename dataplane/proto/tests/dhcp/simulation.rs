@@ -37,7 +37,7 @@ fn is_relayed(client: u8) -> bool {
 }
 
 fn is_member(client: u8) -> bool {
-    client % 3 == 0
+    client.is_multiple_of(3)
 }
 
 fn is_rapid(client: u8) -> bool {
