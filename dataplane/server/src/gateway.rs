@@ -1,5 +1,7 @@
 //! Where agents and installed systems reach the region: a relay that lets only their calls pass.
 
+pub(crate) mod accept;
+
 use std::sync::Arc;
 use std::time::Duration;
 

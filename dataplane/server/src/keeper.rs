@@ -4,7 +4,6 @@ use std::io;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::mpsc::SyncSender;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -18,15 +17,14 @@ use crate::cold::ColdFiles;
 use crate::config::RackConfig;
 use crate::faults::DiskFaults;
 use crate::metrics::set;
-use crate::recovery::journal_of;
-use crate::shard::{Command, CompactError, Compaction, Shared, Wakers};
+use crate::shard::{CompactError, Compaction, Shared, Wakers};
 use crate::view::{Served, View, serve, serve6};
 
 /// Where a rack keeps what.
 #[derive(Clone, Debug)]
 pub(crate) struct Layout {
     pub(crate) cache: PathBuf,
-    /// Of the journals: see [`journal_of`].
+    /// Of the journals: see [`journal_of`](crate::recovery::journal_of).
     pub(crate) folder: PathBuf,
     pub(crate) snapshot: PathBuf,
     pub(crate) epoch: PathBuf,
@@ -168,30 +166,24 @@ async fn save(cold: &dyn ColdFiles, path: PathBuf, snapshot: Arc<Snapshot>) -> b
     outcome.is_ok()
 }
 
-/// Replaces journals by their compacted form, whenever a shard hands one over.
+/// Replaces journals by their compacted form, whenever one is handed over.
 pub(crate) async fn compact(
-    folder: PathBuf,
     cold: Arc<dyn ColdFiles>,
     mut compactions: mpsc::Receiver<Compaction>,
-    shards: Vec<SyncSender<Command>>,
-    waker: Wakers,
     faults: DiskFaults,
 ) {
-    while let Some(Compaction { shard, image }) = compactions.recv().await {
-        let journal = journal_of(&folder, shard);
-        let before = inode(&journal);
-        let outcome = match faults.pass(cold.replace(journal.clone(), image).await) {
-            Ok(()) => std::fs::OpenOptions::new().write(true).open(&journal),
+    while let Some(Compaction { path, image, done, waker }) = compactions.recv().await {
+        let before = inode(&path);
+        let outcome = match faults.pass(cold.replace(path.clone(), image).await) {
+            Ok(()) => std::fs::OpenOptions::new().write(true).open(&path),
             Err(error) => Err(error),
         };
         // Once the new file has the name, what is written to the old one is lost.
-        let old_stands = || before.is_some() && before == inode(&journal);
+        let old_stands = || before.is_some() && before == inode(&path);
         let outcome = outcome.map_err(|source| CompactError { source, old_stands: old_stands() });
-        // One compaction a shard is in flight at most, so there is room; a shard that has ended
+        // One compaction a journal is in flight at most, so there is room; a thread that has ended
         // needs none.
-        if let Some(shard) = shards.get(shard) {
-            let _ = shard.try_send(Command::Compacted(outcome));
-        }
+        let _ = done.try_send(outcome);
         waker.wake();
     }
 }

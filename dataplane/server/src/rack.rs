@@ -23,6 +23,7 @@ use crate::cold::{ColdFiles, UringFiles};
 use crate::config::{Durability, RackConfig};
 use crate::error::RackError;
 use crate::gateway::Gateway;
+use crate::gateway::accept::{self, Limits};
 use crate::host;
 use crate::keeper::{self, Keeper, Layout, load_snapshot};
 use crate::metrics::{Metrics, set};
@@ -106,12 +107,12 @@ impl Rack {
         let epoch = next_epoch(&layout.epoch)?;
         let snapshot = load_snapshot(&layout.snapshot).map(Arc::new);
         let (sockets, mut ports) = bind_all(&config).await?;
-        let gateway_listener = bind_gateway(&config).await?;
+        let gateway_listener = bind_gateway(&config)?;
         if let Some(listener) = &gateway_listener {
             ports.gateway = listener.local_addr().map_or(0, |it| it.port());
         }
         let (reports, from_shard) = mpsc::channel(REPORTS_MAX);
-        let (compactions, compactions_of_shard) = mpsc::channel(sockets.len());
+        let (compactions, compactions_of_shard) = mpsc::channel(sockets.len() + 1); // And DHCPv6.
         let (probes, probes_of_shard) = mpsc::channel(PROBES_MAX);
         let shared = Shared {
             view: Arc::new(ArcSwap::from_pointee(first_view(&config, &layout, &snapshot, ports)?)),
@@ -195,12 +196,12 @@ impl Rack {
 
     /// Starts DHCPv6, if it is on; should its thread fail, the rack ends as with any shard.
     async fn start_dhcp6(&mut self, beside: &Beside) -> Result<(), RackError> {
-        let Beside { config, shared, cold, .. } = beside;
+        let Beside { config, shared, .. } = beside;
         if !config.services.dhcp || !config.services.dhcp6 {
             return Ok(());
         }
-        let (shared, cold) = (shared.clone(), Arc::clone(cold));
-        let started = dhcp6::start(&config.data_dir, config.ports.dhcp6, shared, cold).await?;
+        let port = config.ports.dhcp6;
+        let started = dhcp6::start(&config.data_dir, port, shared.clone()).await?;
         let Some((thread, ended)) = started else { return Ok(()) };
         self.dhcp6 = Some(thread);
         self.tasks.spawn(async move { ended.await.unwrap_or(Err(RackError::Panicked)) });
@@ -215,9 +216,10 @@ impl Rack {
             let region = config.region_url.as_deref();
             let gateway = Gateway::new(region, Arc::clone(&shared.metrics))
                 .map_err(|it| RackError::Link(LinkError::Unreachable(it)))?;
+            let metrics = Arc::clone(&shared.metrics);
             self.tasks.spawn(async move {
-                let served = axum::serve(listener, gateway.router()).await;
-                served.map_err(|it| RackError::port("gateway", 0, it))
+                accept::serve(listener, gateway.router(), Limits::default(), metrics).await;
+                Ok(())
             });
         }
         let ways = beside.commands.iter().cloned().zip(self.waker.0.iter().cloned());
@@ -233,14 +235,8 @@ impl Rack {
             asker.run(asked).await;
             std::future::pending().await // Without a region nobody asks.
         });
-        let compactor = keeper::compact(
-            layout.folder.clone(),
-            Arc::clone(&cold),
-            beside.compactions,
-            beside.commands,
-            self.waker.clone(),
-            shared.disk_faults.clone(),
-        );
+        let faults = shared.disk_faults.clone();
+        let compactor = keeper::compact(Arc::clone(&cold), beside.compactions, faults);
         self.tasks.spawn(async move {
             compactor.await;
             Ok(())
@@ -323,13 +319,12 @@ fn lock(path: &Path) -> Result<File, RackError> {
     }
 }
 
-async fn bind_gateway(config: &RackConfig) -> Result<Option<TcpListener>, RackError> {
+fn bind_gateway(config: &RackConfig) -> Result<Option<TcpListener>, RackError> {
     if !config.services.gateway {
         return Ok(None);
     }
     let port = config.ports.gateway;
-    let listener = TcpListener::bind((Ipv4Addr::UNSPECIFIED, port)).await;
-    listener.map(Some).map_err(|it| RackError::port("gateway", port, it))
+    accept::listen(port).map(Some).map_err(|it| RackError::port("gateway", port, it))
 }
 
 fn first_view(

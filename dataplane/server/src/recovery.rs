@@ -19,6 +19,7 @@ use crate::error::RackError;
 /// The journal as it was found at start, and the leases that it tells of.
 #[derive(Debug)]
 pub(crate) struct JournalFile {
+    pub(crate) path: PathBuf,
     pub(crate) file: File,
     pub(crate) bytes: u64,
     pub(crate) table: Table,
@@ -79,8 +80,8 @@ pub(crate) fn open_journals(
     let leases: usize = joined.tables.iter().map(|it| it.bound().count()).sum();
     let bytes: u64 = files.iter().map(|(_, bytes)| bytes).sum();
     tracing::info!(id = "rack.journal", leases, bytes, shards = count, "leases were read back");
-    let whole = |((file, bytes), table)| JournalFile { file, bytes, table };
-    Ok(files.into_iter().zip(joined.tables).map(whole).collect())
+    let whole = |(path, ((file, bytes), table))| JournalFile { path, file, bytes, table };
+    Ok(own.into_iter().zip(files.into_iter().zip(joined.tables)).map(whole).collect())
 }
 
 /// What an earlier run left beside the journals of this one: those of more shards than there are

@@ -8,11 +8,10 @@ mod reports;
 mod sockets;
 mod tftp;
 
-pub(crate) use journal::Compaction;
+pub(crate) use journal::{CompactError, Compaction};
 pub use sockets::BoundPorts;
 pub(crate) use sockets::Sockets;
 
-use std::io;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -60,8 +59,6 @@ pub(crate) struct Shared {
 /// What the rest of the rack tells a shard; a [`Waker`](ironherd_uring::Waker) call follows.
 #[derive(Debug)]
 pub(crate) enum Command {
-    /// The compacted journal is on disk, open for writing.
-    Compacted(Result<std::fs::File, CompactError>),
     /// Someone wants to know what only this shard knows.
     Ask(Ask),
     /// Somebody else uses an address that this shard has offered.
@@ -76,14 +73,6 @@ impl Wakers {
     pub(crate) fn wake(&self) {
         self.0.iter().for_each(Waker::wake);
     }
-}
-
-/// Why there is no compacted journal.
-#[derive(Debug)]
-pub(crate) struct CompactError {
-    pub(crate) source: io::Error,
-    /// The old file was not touched.
-    pub(crate) old_stands: bool,
 }
 
 /// All that a shard owns when it starts.
@@ -133,7 +122,7 @@ impl Shard {
     pub(crate) fn new(mut ring: Ring, parts: ShardParts) -> Result<Self, RingError> {
         let ShardParts { index, sockets, journal, shared, inbox, tape_bytes } = parts;
         let clock = Clock::new();
-        let JournalFile { file, bytes, table } = journal;
+        let JournalFile { path, file, bytes, table } = journal;
         let placed = sockets.place(&mut ring)?;
         ring.set_journal(file);
         let core = Core {
@@ -143,7 +132,7 @@ impl Shard {
             dhcp: placed.dhcp.map(|sockets| DhcpService::new(sockets, table)),
             tftp: placed.tftp.map(TftpService::new),
             http: placed.http.then(HttpService::default),
-            journal: Journal::new(index, bytes, shared.durability),
+            journal: Journal::new(path, bytes, ring.waker(), shared.clone()),
             reporter: Reporter::new(shared.reports.clone(), Arc::clone(&shared.metrics)),
             tape: Tape::new(tape_bytes),
             tick: clock.now().instant,
@@ -168,14 +157,13 @@ impl Shard {
             self.core.handle_timeouts(&mut self.ring, now)?;
             while let Ok(command) = self.inbox.try_recv() {
                 match command {
-                    Command::Compacted(outcome) => {
-                        self.core.on_compacted(&mut self.ring, outcome, now);
-                    }
                     Command::Conflict(address) => self.core.on_conflict(address, now),
                     Command::Ask(ask) => self.core.on_ask(ask, self.clock, now),
                 }
             }
-            self.core.commit(&mut self.ring, now)?;
+            if let Some(dhcp) = &mut self.core.dhcp {
+                self.core.journal.commit(&mut self.ring, dhcp.server_mut(), now)?;
+            }
             self.core.send_all(&mut self.ring, now);
             self.core.report_all(now);
             self.core.probe_all();
@@ -219,8 +207,16 @@ impl Core {
                     http.forget(ring, stream);
                 }
             }
-            Done::Committed { bytes, result } => self.on_committed(bytes, result, now),
-            Done::Synced { result } => self.on_synced(result, now),
+            Done::Committed { bytes, result } => {
+                if let Some(dhcp) = &mut self.dhcp {
+                    self.journal.on_committed(dhcp.server_mut(), bytes, result, now);
+                }
+            }
+            Done::Synced { result } => {
+                if let Some(dhcp) = &mut self.dhcp {
+                    self.journal.on_synced(dhcp.server_mut(), result, now);
+                }
+            }
             Done::Woken => {} // What there is to do is looked at in every turn.
         }
         Ok(())

@@ -1,7 +1,7 @@
 use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
 use std::sync::Arc;
 
-use ironherd_leases::{Claims, Position, Table};
+use ironherd_leases::{Claims, Table};
 use ironherd_proto::dhcp::{Config, Destination, Probe, Reply, Server, ServerPort};
 use ironherd_proto::tape::{Packet, Tape};
 use ironherd_proto::{DropReason, Event, Instant, Link, Now};
@@ -140,24 +140,9 @@ impl DhcpService {
         self.server.handle_timeouts(now);
     }
 
-    pub(super) fn take_journal_batch(&mut self, out: &mut Vec<u8>) -> Option<Position> {
-        self.server.take_journal_batch(out)
-    }
-
-    pub(super) fn take_compaction(&mut self, out: &mut Vec<u8>) -> Option<Position> {
-        self.server.take_compaction(out)
-    }
-
-    pub(super) fn handle_committed(&mut self, upto: Position) {
-        self.server.handle_committed(upto);
-    }
-
-    pub(super) fn handle_compaction_abandoned(&mut self) {
-        self.server.handle_compaction_abandoned();
-    }
-
-    pub(super) fn handle_commit_failed(&mut self) {
-        self.server.handle_commit_failed();
+    /// For the journal, which keeps what it promises.
+    pub(super) fn server_mut(&mut self) -> &mut Server {
+        &mut self.server
     }
 }
 

@@ -21,11 +21,11 @@ use ironherd_uring::{
 };
 use tokio::sync::oneshot;
 
-use self::journal::{Journal, JournalFile6};
+use self::journal::JournalFile6;
 use super::Shared;
+use super::journal::Journal;
 use super::reports::Reporter;
 use crate::clock::Clock;
-use crate::cold::ColdFiles;
 use crate::error::RackError;
 use crate::metrics::{Metrics, add, set};
 use crate::view::View;
@@ -69,7 +69,6 @@ pub(crate) async fn start(
     data_dir: &Path,
     port: u16,
     shared: Shared,
-    cold: Arc<dyn ColdFiles>,
 ) -> Result<Option<(Dhcp6, Ended)>, RackError> {
     let socket = match bind_patiently(port).await {
         Err(error) if error.kind() == io::ErrorKind::AddrInUse => {
@@ -84,8 +83,7 @@ pub(crate) async fn start(
     let groups = socket.try_clone().map_err(|it| RackError::port("dhcp6", port, it))?;
     let duid = duid::load(&data_dir.join("duid"))?;
     let journal = JournalFile6::open(&data_dir.join("leases6.journal"))?;
-    let runtime = tokio::runtime::Handle::current();
-    let parts = Parts { socket, groups, duid, journal, shared, cold, runtime };
+    let parts = Parts { socket, groups, duid, journal, shared };
     let stop = Arc::new(AtomicBool::new(false));
     let (ready, is_ready) = oneshot::channel();
     let (end, ended) = oneshot::channel();
@@ -151,8 +149,6 @@ struct Parts {
     duid: Vec<u8>,
     journal: JournalFile6,
     shared: Shared,
-    cold: Arc<dyn ColdFiles>,
-    runtime: tokio::runtime::Handle,
 }
 
 struct Service {
@@ -176,7 +172,7 @@ const WITHDRAWN: [DropReason; 2] = [DropReason::Dhcp6Superseded, DropReason::Dhc
 
 impl Service {
     fn new(mut ring: Ring, parts: Parts) -> Result<Self, RingError> {
-        let Parts { socket, groups, duid, journal, shared, cold, runtime } = parts;
+        let Parts { socket, groups, duid, journal, shared } = parts;
         let socket = ring.add_datagram_socket(socket)?;
         let JournalFile6 { path, file, bytes, table } = journal;
         ring.set_journal(file);
@@ -185,7 +181,7 @@ impl Service {
         for lease in table.bound().filter(|it| it.block.len == 128) {
             view.cards6.set(lease.block.address, lease.mac);
         }
-        let journal = Journal::new(path, bytes, cold, runtime, ring.waker());
+        let journal = Journal::new(path, bytes, ring.waker(), shared.clone());
         let reporter = Reporter::new(shared.reports.clone(), Arc::clone(&shared.metrics));
         let server = Server::new(Config::default(), duid, table);
         let mut service = Self {
@@ -211,7 +207,8 @@ impl Service {
     fn run(&mut self, stop: &AtomicBool) -> Result<(), RingError> {
         let mut batch = Vec::new();
         while !stop.load(Ordering::Relaxed) {
-            let deadline = self.server.next_deadline().map_or(self.tick, |it| it.min(self.tick));
+            let deadlines = [self.server.next_deadline(), self.journal.next_sync()];
+            let deadline = deadlines.into_iter().flatten().fold(self.tick, Instant::min);
             let wait = deadline.saturating_since(self.clock.now().instant);
             self.ring.submit_and_wait(Some(wait))?;
             self.ring.reap_into(&mut batch)?;
@@ -221,7 +218,6 @@ impl Service {
                 self.on_done(done, now);
             }
             self.handle_timeouts(now);
-            self.journal.handle_compacted(&mut self.ring, &mut self.server, &self.shared, now);
             self.journal.commit(&mut self.ring, &mut self.server, now)?;
             self.send_all();
             self.tell(now);
@@ -275,8 +271,9 @@ impl Service {
                 self.ring.recycle(buffer);
             }
             Done::Committed { bytes, result } => {
-                self.journal.on_committed(bytes, result, &mut self.server, &self.shared, now);
+                self.journal.on_committed(&mut self.server, bytes, result, now);
             }
+            Done::Synced { result } => self.journal.on_synced(&mut self.server, result, now),
             // This ring has no streams, and a wake-up only ends the wait.
             _ => {}
         }

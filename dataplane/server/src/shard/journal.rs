@@ -1,29 +1,91 @@
+//! Puts what a server promises on disk: one batch in flight while the next gathers, compaction, and
+//! what happens when the disk fails. The same for a shard and for the thread of DHCPv6.
+
 use std::fs::File;
 use std::io;
+use std::path::PathBuf;
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::time::Duration;
 
 use bytes::Bytes;
 use ironherd_leases::Position;
-use ironherd_proto::{Instant, Now};
-use ironherd_uring::{Ring, RingError};
+use ironherd_proto::{Instant, Now, dhcp, dhcp6};
+use ironherd_uring::{Ring, RingError, Waker};
 
-use super::{CompactError, Core};
+use super::Shared;
 use crate::config::Durability;
 use crate::metrics::{add, shift};
 
-/// A whole new journal. It replaces the old file; then a command tells the shard.
+/// A whole new journal. Whoever replaces the old file by it says so by `done`, and wakes.
 #[derive(Debug)]
 pub(crate) struct Compaction {
-    /// Whose journal it is.
-    pub(crate) shard: usize,
+    pub(crate) path: PathBuf,
     pub(crate) image: Bytes,
+    pub(crate) done: SyncSender<Compacted>,
+    pub(crate) waker: Waker,
 }
 
-/// Where the shard's journal stands.
+/// The compacted journal, on disk and open for writing.
+pub(crate) type Compacted = Result<File, CompactError>;
+
+/// Why there is no compacted journal.
+#[derive(Debug)]
+pub(crate) struct CompactError {
+    pub(crate) source: io::Error,
+    /// The old file was not touched.
+    pub(crate) old_stands: bool,
+}
+
+/// A server whose promises a journal keeps; see the methods of the same names there.
+pub(super) trait Promises {
+    fn image_bytes(&self) -> usize;
+    fn take_journal_batch(&mut self, out: &mut Vec<u8>) -> Option<Position>;
+    fn take_compaction(&mut self, out: &mut Vec<u8>) -> Option<Position>;
+    fn handle_committed(&mut self, upto: Position);
+    fn handle_compaction_abandoned(&mut self);
+    fn handle_commit_failed(&mut self);
+}
+
+macro_rules! keeps_promises {
+    ($($server:ty),*) => {$(
+        impl Promises for $server {
+            fn image_bytes(&self) -> usize {
+                self.leases().image_bytes()
+            }
+
+            fn take_journal_batch(&mut self, out: &mut Vec<u8>) -> Option<Position> {
+                self.take_journal_batch(out)
+            }
+
+            fn take_compaction(&mut self, out: &mut Vec<u8>) -> Option<Position> {
+                self.take_compaction(out)
+            }
+
+            fn handle_committed(&mut self, upto: Position) {
+                self.handle_committed(upto);
+            }
+
+            fn handle_compaction_abandoned(&mut self) {
+                self.handle_compaction_abandoned();
+            }
+
+            fn handle_commit_failed(&mut self) {
+                self.handle_commit_failed();
+            }
+        }
+    )*};
+}
+
+keeps_promises!(dhcp::Server, dhcp6::Server);
+
+/// Where a journal stands.
 #[derive(Debug)]
 pub(super) struct Journal {
-    shard: usize,
-    durability: Durability,
+    path: PathBuf,
+    shared: Shared,
+    compacted: Receiver<Compacted>,
+    done: SyncSender<Compacted>,
+    waker: Waker,
     bytes: u64, // Length of the file; the next batch goes there.
     told: u64,  // What the metrics have of it.
     state: State,
@@ -53,10 +115,14 @@ const SYNC_EVERY: Duration = Duration::from_millis(50);
 const RETRY: Duration = Duration::from_secs(5);
 
 impl Journal {
-    pub(super) fn new(shard: usize, bytes: u64, durability: Durability) -> Self {
+    pub(super) fn new(path: PathBuf, bytes: u64, waker: Waker, shared: Shared) -> Self {
+        let (done, compacted) = sync_channel(1);
         Self {
-            shard,
-            durability,
+            path,
+            shared,
+            compacted,
+            done,
+            waker,
             bytes,
             told: 0,
             state: State::Idle,
@@ -73,6 +139,121 @@ impl Journal {
         self.unsynced.filter(|_| !self.syncing)
     }
 
+    /// Takes up a compaction that has ended; starts the next commit, or a compaction, unless one is
+    /// in flight. Call it once a turn.
+    pub(super) fn commit(
+        &mut self,
+        ring: &mut Ring,
+        server: &mut impl Promises,
+        now: Now,
+    ) -> Result<(), RingError> {
+        if let Ok(outcome) = self.compacted.try_recv() {
+            self.on_compacted(ring, server, outcome, now);
+        }
+        if self.next_sync().is_some_and(|it| it <= now.instant) && ring.sync_journal()? {
+            (self.unsynced, self.syncing) = (None, true);
+        }
+        if self.state != State::Idle {
+            return Ok(());
+        }
+        if self.wants_compaction(server.image_bytes(), now) {
+            // Taken only once it can be handed over: a compaction counts as a batch in flight.
+            let Ok(permit) = self.shared.compactions.try_reserve() else { return Ok(()) };
+            let mut image = Vec::new();
+            if let Some(upto) = server.take_compaction(&mut image) {
+                let bytes = u64::try_from(image.len()).unwrap_or_default();
+                self.state = State::Compacting { upto, bytes };
+                let (path, image) = (self.path.clone(), Bytes::from(image));
+                let (done, waker) = (self.done.clone(), self.waker.clone());
+                permit.send(Compaction { path, image, done, waker });
+                return Ok(());
+            }
+        }
+        let mut batch = std::mem::take(&mut self.buffer);
+        batch.clear();
+        match server.take_journal_batch(&mut batch) {
+            None => self.buffer = batch,
+            Some(upto) => {
+                let bytes = u64::try_from(batch.len()).unwrap_or_default();
+                self.state = State::Committing { upto, bytes };
+                match self.shared.durability {
+                    Durability::Durable => ring.commit(batch, self.bytes)?,
+                    Durability::Relaxed => ring.write_journal(batch, self.bytes)?,
+                }
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) fn on_committed(
+        &mut self,
+        server: &mut impl Promises,
+        buffer: Vec<u8>,
+        result: io::Result<()>,
+        now: Now,
+    ) {
+        self.buffer = buffer;
+        let State::Committing { upto, bytes } = self.state else { return };
+        self.state = State::Idle;
+        match self.shared.disk_faults.pass(result) {
+            Ok(()) => {
+                self.bytes += bytes;
+                if self.shared.durability == Durability::Relaxed {
+                    self.unsynced.get_or_insert(now.instant + SYNC_EVERY);
+                }
+                add(&self.shared.metrics.journal_commits, 1);
+                self.settle(server, upto);
+            }
+            Err(error) => self.fail(server, &error, now),
+        }
+    }
+
+    /// In relaxed mode: what was written is on disk, or may be lost.
+    pub(super) fn on_synced(
+        &mut self,
+        server: &mut impl Promises,
+        result: io::Result<()>,
+        now: Now,
+    ) {
+        self.syncing = false;
+        match self.shared.disk_faults.pass(result) {
+            Ok(()) => {}
+            // The image on its way says all that this file does: only without it is anything lost.
+            Err(_) if matches!(self.state, State::Compacting { .. }) => self.set_failed(true),
+            Err(error) => self.fail(server, &error, now),
+        }
+    }
+
+    fn on_compacted(
+        &mut self,
+        ring: &mut Ring,
+        server: &mut impl Promises,
+        outcome: Compacted,
+        now: Now,
+    ) {
+        let State::Compacting { upto, bytes } = self.state else { return };
+        self.state = State::Idle;
+        match outcome {
+            Ok(file) => {
+                ring.set_journal(file);
+                self.bytes = bytes;
+                self.set_failed(false);
+                // Even one that stays long, for its table is, is not written again at once.
+                self.retry_at = now.instant + RETRY;
+                add(&self.shared.metrics.journal_compactions, 1);
+                self.settle(server, upto);
+            }
+            // A file that never failed is as good as before; it just stays long for now.
+            Err(CompactError { source: error, old_stands: true }) if !self.failed => {
+                let (id, path) = ("rack.journal.compaction", self.path.display());
+                tracing::warn!(id, %path, %error, "the journal could not be compacted; it is kept");
+                self.retry_at = now.instant + RETRY;
+                server.handle_compaction_abandoned();
+            }
+            Err(CompactError { source, .. }) => self.fail(server, &source, now),
+        }
+    }
+
     fn wants_compaction(&self, image_bytes: usize, now: Now) -> bool {
         let image = u64::try_from(image_bytes).unwrap_or(u64::MAX);
         let limit = image.saturating_mul(COMPACT_RATIO);
@@ -80,130 +261,30 @@ impl Journal {
         let long = limit.max(COMPACT_BYTES_MIN) < self.bytes;
         (self.failed || long) && self.retry_at <= now.instant
     }
-}
 
-impl Core {
-    /// Starts the next commit, or a compaction, unless one is in flight.
-    pub(super) fn commit(&mut self, ring: &mut Ring, now: Now) -> Result<(), RingError> {
-        let Some(dhcp) = &mut self.dhcp else { return Ok(()) };
-        let journal = &mut self.journal;
-        if journal.next_sync().is_some_and(|it| it <= now.instant) && ring.sync_journal()? {
-            (journal.unsynced, journal.syncing) = (None, true);
-        }
-        if journal.state != State::Idle {
-            return Ok(());
-        }
-        if journal.wants_compaction(dhcp.leases().image_bytes(), now) {
-            // Taken only once it can be handed over: a compaction counts as a batch in flight.
-            let Ok(permit) = self.shared.compactions.try_reserve() else { return Ok(()) };
-            let mut image = Vec::new();
-            if let Some(upto) = dhcp.take_compaction(&mut image) {
-                let bytes = u64::try_from(image.len()).unwrap_or_default();
-                journal.state = State::Compacting { upto, bytes };
-                let shard = journal.shard;
-                permit.send(Compaction { shard, image: Bytes::from(image) });
-                return Ok(());
-            }
-        }
-        let mut batch = std::mem::take(&mut journal.buffer);
-        batch.clear();
-        match dhcp.take_journal_batch(&mut batch) {
-            None => journal.buffer = batch,
-            Some(upto) => {
-                let bytes = u64::try_from(batch.len()).unwrap_or_default();
-                journal.state = State::Committing { upto, bytes };
-                match journal.durability {
-                    Durability::Durable => ring.commit(batch, journal.bytes)?,
-                    Durability::Relaxed => ring.write_journal(batch, journal.bytes)?,
-                }
-            }
-        }
-        Ok(())
-    }
-
-    pub(super) fn on_committed(&mut self, buffer: Vec<u8>, result: io::Result<()>, now: Now) {
-        self.journal.buffer = buffer;
-        let State::Committing { upto, bytes } = self.journal.state else { return };
-        self.journal.state = State::Idle;
-        match self.shared.disk_faults.pass(result) {
-            Ok(()) => {
-                self.journal.bytes += bytes;
-                if self.journal.durability == Durability::Relaxed {
-                    self.journal.unsynced.get_or_insert(now.instant + SYNC_EVERY);
-                }
-                add(&self.shared.metrics.journal_commits, 1);
-                self.settle(upto);
-            }
-            Err(error) => self.fail(&error, now),
-        }
-    }
-
-    /// In relaxed mode: what was written is on disk, or may be lost.
-    pub(super) fn on_synced(&mut self, result: io::Result<()>, now: Now) {
-        self.journal.syncing = false;
-        if let Err(error) = self.shared.disk_faults.pass(result) {
-            self.fail(&error, now);
-        }
-    }
-
-    pub(super) fn on_compacted(
-        &mut self,
-        ring: &mut Ring,
-        outcome: Result<File, CompactError>,
-        now: Now,
-    ) {
-        let State::Compacting { upto, bytes } = self.journal.state else { return };
-        self.journal.state = State::Idle;
-        match outcome {
-            Ok(file) => {
-                ring.set_journal(file);
-                self.journal.bytes = bytes;
-                self.set_failed(false);
-                // Even one that stays long, for its table is, is not written again at once.
-                self.journal.retry_at = now.instant + RETRY;
-                add(&self.shared.metrics.journal_compactions, 1);
-                self.settle(upto);
-            }
-            // A file that never failed is as good as before; it just stays long for now.
-            Err(CompactError { source: error, old_stands: true }) if !self.journal.failed => {
-                let id = "rack.journal.compaction";
-                tracing::warn!(id, %error, "the journal could not be compacted; it is kept");
-                self.journal.retry_at = now.instant + RETRY;
-                if let Some(dhcp) = &mut self.dhcp {
-                    dhcp.handle_compaction_abandoned();
-                }
-            }
-            Err(CompactError { source, .. }) => self.fail(&source, now),
-        }
-    }
-
-    fn settle(&mut self, upto: Position) {
-        let told = std::mem::replace(&mut self.journal.told, self.journal.bytes);
-        shift(&self.shared.metrics.journal_bytes, told, self.journal.bytes);
-        if let Some(dhcp) = &mut self.dhcp {
-            dhcp.handle_committed(upto);
-        }
+    fn settle(&mut self, server: &mut impl Promises, upto: Position) {
+        let told = std::mem::replace(&mut self.told, self.bytes);
+        shift(&self.shared.metrics.journal_bytes, told, self.bytes);
+        server.handle_committed(upto);
     }
 
     /// After a failed sync the kernel may have dropped what it could not write: this file is never
     /// trusted again. Only a whole new one mends it.
-    fn fail(&mut self, error: &io::Error, now: Now) {
-        let id = "rack.journal.failed";
-        tracing::error!(id, %error, "no lease can be kept, so none is granted");
+    fn fail(&mut self, server: &mut impl Promises, error: &io::Error, now: Now) {
+        let (id, path) = ("rack.journal.failed", self.path.display());
+        tracing::error!(id, %path, %error, "no lease can be kept, so none is granted");
         add(&self.shared.metrics.journal_failures, 1);
         self.set_failed(true);
-        self.journal.retry_at = now.instant + RETRY;
-        if let Some(dhcp) = &mut self.dhcp {
-            dhcp.handle_commit_failed();
-        }
+        self.retry_at = now.instant + RETRY;
+        server.handle_commit_failed();
     }
 
     fn set_failed(&mut self, failed: bool) {
-        let was = std::mem::replace(&mut self.journal.failed, failed);
+        let was = std::mem::replace(&mut self.failed, failed);
         shift(&self.shared.metrics.journals_failed, was.into(), failed.into());
         if was && !failed {
-            let id = "rack.journal.healed";
-            tracing::warn!(id, "the journal is written anew: leases are granted again");
+            let (id, path) = ("rack.journal.healed", self.path.display());
+            tracing::warn!(id, %path, "the journal is written anew: leases are granted again");
         }
     }
 }

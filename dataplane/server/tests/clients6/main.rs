@@ -7,6 +7,7 @@
 mod firmware;
 mod world;
 
+use ironherd_rack::Durability;
 use world::{KNOWN, STRANGER, World, boot_file};
 
 /// Not a test: the rack that the tests start, in its own process so that it can be killed.
@@ -64,6 +65,22 @@ fn a_lease_outlives_kill_9() {
     world.remember();
     let again = world.dhclient(STRANGER, "-6 -N").expect("the same address");
     assert_eq!(again["new_ip6_address"], first["new_ip6_address"]);
+}
+
+#[test]
+fn a_failed_disk_grants_nothing_until_it_heals() {
+    let Some(world) = World::new("disk") else { return };
+    let mut rack = world.start_rack_with(Durability::Relaxed);
+    rack.fail_disk_with(28); // ENOSPC
+    assert_eq!(world.dhclient(STRANGER, "-6 -N"), None);
+    rack.wait_for_metric("journals_failed", 1);
+    rack.fail_disk_with(0);
+    rack.wait_for_metric("journals_failed", 0);
+    let lease = world.dhclient(STRANGER, "-6 -N").expect("a lease");
+    drop(rack);
+    let _rack = world.start_rack();
+    let again = world.dhclient(STRANGER, "-6 -N").expect("the kernel had it");
+    assert_eq!(again["new_ip6_address"], lease["new_ip6_address"]);
 }
 
 #[test]
