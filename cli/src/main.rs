@@ -7,9 +7,11 @@ mod demo;
 mod dhcp;
 mod image;
 mod lab;
+mod lease;
 mod load;
 mod logs;
 mod machine;
+mod names;
 mod output;
 mod serve;
 mod subnet;
@@ -74,6 +76,9 @@ enum Command {
     /// What DHCP clients get and why, and the packets that they sent.
     #[command(subcommand)]
     Dhcp(dhcp::DhcpCommand),
+    /// Who has an address, and who had it.
+    #[command(subcommand)]
+    Lease(lease::LeaseCommand),
     /// Builds and uploads boot and disk images.
     #[command(subcommand)]
     Image(image::ImageCommand),
@@ -165,6 +170,7 @@ async fn run(arguments: Arguments, config: &Config) -> anyhow::Result<()> {
         Command::Machine(command) => machine::run(&client()?, output, command).await,
         Command::Subnet(command) => subnet::run(&client()?, output, command).await,
         Command::Dhcp(command) => dhcp::run(&client()?, output, command).await,
+        Command::Lease(command) => lease::run(&client()?, output, command).await,
         Command::Image(command) => image::run(client, output, command).await,
         Command::Lab(LabCommand::Demo(args)) => demo::run(args, output).await,
         Command::Lab(LabCommand::Images(args)) => demo::images(&args, output).await,

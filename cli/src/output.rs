@@ -69,8 +69,8 @@ fn cell(value: Option<&Value>) -> Cell {
 /// The colour of a state; everything else keeps the terminal's own.
 pub(crate) fn colour(text: &str) -> Option<Color> {
     match text {
-        "READY" | "DEPLOYED" | "ON" | "DONE" => Some(Color::Green),
-        "BROKEN" | "FAILED" => Some(Color::Red),
+        "READY" | "DEPLOYED" | "ON" | "DONE" | "ACTIVE" => Some(Color::Green),
+        "BROKEN" | "FAILED" | "DECLINED" => Some(Color::Red),
         it if it.starts_with("FAILED_") => Some(Color::Red),
         "COMMISSIONING" | "DEPLOYING" | "RELEASING" | "DISK_ERASING" | "RUNNING" => {
             Some(Color::Yellow)

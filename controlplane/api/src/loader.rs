@@ -12,9 +12,9 @@ use async_graphql::dataloader::{DataLoader, Loader};
 use async_graphql::{Context, Error, Result};
 use ironherd_app::{
     Actor, Answer, App, DhcpOptionView, Fabric, Image, Machine, Operation, OperationStep,
-    PageRequest, Subnet, Vlan,
+    PageRequest, Rack, Subnet, Vlan,
 };
-use ironherd_domain::{FabricId, ImageId, Mac, MachineId, OperationId, ScopeId, VlanId};
+use ironherd_domain::{FabricId, ImageId, Mac, MachineId, OperationId, RackId, ScopeId, VlanId};
 
 use crate::answer;
 
@@ -68,6 +68,10 @@ pub(crate) struct SubnetOf(pub(crate) Ipv4Addr);
 /// The DHCP options that are set on something.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct OptionsOf(pub(crate) ScopeId);
+
+/// A rack by its id.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct RackById(pub(crate) RackId);
 
 /// A fabric by its id.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -191,6 +195,20 @@ impl Loader<OptionsOf> for Loaders {
         let mut found = answer::query(self.0.dhcp_options(&ACTOR, &scopes).await)?;
         let of = |(key, scope): (&OptionsOf, String)| Some((*key, found.remove(&scope)?));
         Ok(keys.iter().zip(scopes).filter_map(of).collect())
+    }
+}
+
+impl Loader<RackById> for Loaders {
+    type Value = Rack;
+    type Error = Error;
+
+    async fn load(&self, keys: &[RackById]) -> Result<HashMap<RackById, Rack>> {
+        let mut racks = HashMap::new();
+        for key in keys {
+            let rack = answer::query(self.0.rack(&ACTOR, key.0).await)?;
+            racks.extend(rack.map(|it| (*key, it)));
+        }
+        Ok(racks)
     }
 }
 

@@ -3,6 +3,7 @@
 mod convert;
 mod input;
 mod lease;
+mod lease_query;
 mod mutation;
 mod network;
 mod object;

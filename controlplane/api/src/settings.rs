@@ -19,6 +19,8 @@ pub(crate) struct Settings {
     /// Whether an address that was never used is probed (ARP, ND) after it was offered, in case a
     /// stranger took it.
     conflict_probes: bool,
+    /// For how many days it is kept who had an address.
+    lease_history_days: u32,
 }
 
 #[ComplexObject]
@@ -38,6 +40,8 @@ pub(crate) struct SettingsUpdateInput {
     ephemeral_kernel_args: Option<String>,
     /// Whether an address that was never used is probed after it was offered.
     conflict_probes: Option<bool>,
+    /// For how many days it is kept who had an address: 1 to 3650; 90 at first.
+    lease_history_days: Option<u32>,
 }
 
 payload! { "settingsUpdate" => SettingsPayload {
@@ -47,6 +51,8 @@ payload! { "settingsUpdate" => SettingsPayload {
     SettingsUpdateUserError SettingsUpdateErrorCode {
         /// The kernel arguments cannot be used as they are.
         KernelArgsInvalid,
+        /// The history of leases is kept for 1 to 3650 days.
+        LeaseHistoryInvalid,
     }
 }
 
@@ -56,6 +62,7 @@ impl From<ironherd_app::Settings> for Settings {
             enlist: it.enlist,
             ephemeral_kernel_args: it.ephemeral_kernel_args,
             conflict_probes: it.conflict_probes,
+            lease_history_days: it.lease_history_days,
         }
     }
 }
@@ -84,8 +91,12 @@ impl SettingsMutation {
         #[graphql(desc = "What to change.")] input: SettingsUpdateInput,
     ) -> Result<SettingsPayload> {
         let actor = access::user(ctx)?;
-        let SettingsUpdateInput { enlist, ephemeral_kernel_args, conflict_probes } = input;
-        let input = ironherd_app::SettingsUpdate { enlist, ephemeral_kernel_args, conflict_probes };
+        let input = ironherd_app::SettingsUpdate {
+            enlist: input.enlist,
+            ephemeral_kernel_args: input.ephemeral_kernel_args,
+            conflict_probes: input.conflict_probes,
+            lease_history_days: input.lease_history_days,
+        };
         let settings = app(ctx).settings_update(actor, input).await;
         answer::mutation(settings, |it| SettingsPayload::done(Settings::from(it)))
     }

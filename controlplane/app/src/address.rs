@@ -39,7 +39,7 @@ pub(crate) async fn next_free(
     for _ in 0..LEASED_MAX {
         let address = plan.next_free_or_refuse(field)?;
         let held = lease::by_address(&mut work.tx, address).await?;
-        let held = held.filter(|it| it.state == LeaseState::Active && Some(it.mac) != mac);
+        let held = held.filter(|it| it.state == LeaseState::Active && it.mac != mac);
         if held.is_none_or(|it| it.expires <= work.now) {
             return Ok(address);
         }
@@ -100,7 +100,8 @@ async fn subnet_of(work: &mut Work, macs: &[Mac]) -> Inner<Option<Subnet>> {
     let mut subnets = subnet::page(&mut work.tx, None, SUBNETS_MAX).await?;
     for mac in macs {
         for lease in lease::of_mac(&mut work.tx, *mac).await? {
-            if let Some(at) = subnets.iter().position(|it| it.cidr.contains(&lease.address)) {
+            let Some(address) = lease.address.v4() else { continue };
+            if let Some(at) = subnets.iter().position(|it| it.cidr.contains(&address)) {
                 return Ok(Some(subnets.swap_remove(at)));
             }
         }

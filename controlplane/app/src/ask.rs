@@ -192,8 +192,8 @@ impl App {
         }
         let leases = lease::of_mac(tx, Mac(mac.0)).await?;
         let networks = subnet::networks(tx).await?;
-        let of_lease = leases.iter().find_map(|lease| {
-            networks.iter().find(|(_, cidr)| cidr.contains(&lease.address)).map(|(id, _)| *id)
+        let of_lease = leases.iter().filter_map(|lease| lease.address.v4()).find_map(|address| {
+            networks.iter().find(|(_, cidr)| cidr.contains(&address)).map(|(id, _)| *id)
         });
         let only = match networks.as_slice() {
             [(id, _)] => Some(*id),

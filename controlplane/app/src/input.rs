@@ -222,6 +222,7 @@ pub struct SettingsUpdate {
     pub enlist: Option<bool>,
     pub ephemeral_kernel_args: Option<String>,
     pub conflict_probes: Option<bool>,
+    pub lease_history_days: Option<u32>,
 }
 
 #[derive(Clone, Debug)]
@@ -240,17 +241,23 @@ pub struct RackRegister {
 
 #[derive(Clone, Debug, Default)]
 pub struct RackReport {
+    /// Which of the racks that share a token reports.
+    pub rack: Option<String>,
     pub epoch: u64,
     pub sequence: u64,
     pub snapshot_generation: u64,
     pub leases: Vec<RackLease>,
     pub boot_events: Vec<RackBootEvent>,
+    /// Reports of this epoch from this one on have named every lease that the rack holds.
+    pub resynced_since: Option<u64>,
 }
 
 #[derive(Clone, Debug)]
 pub struct RackLease {
     pub address: String,
-    pub mac_address: String,
+    pub mac_address: Option<String>,
+    /// DUID and IAID of a client of DHCPv6.
+    pub client: Option<String>,
     pub hostname: Option<String>,
     pub state: LeaseState,
     pub started_unix_seconds: i64,

@@ -22,6 +22,7 @@ mod feed;
 mod hardware;
 mod image;
 mod input;
+mod lease;
 mod machine_act;
 mod machine_edit;
 mod machine_read;
@@ -60,10 +61,11 @@ pub use input::{
     Reservation6Create, Reservation6Update, ReservationCreate, ReservationUpdate, SettingsUpdate,
     Subnet6Create, Subnet6Update, SubnetCreate, SubnetUpdate, VlanCreate, VlanUpdate,
 };
+pub use lease::{LeaseHistoryQuery, LeaseNetwork, LeaseQuery};
 pub use output::{
     AgentDeploy, AgentTask, AgentWelcome, BmcCredentialView, Change, DhcpOptionKnown,
-    DhcpOptionView, Overdue, PageRequest, Paged, PowerTarget, RangeUpdated, Settings, Started,
-    TokenMade,
+    DhcpOptionView, Overdue, PageRequest, Paged, PowerTarget, RackReported, RangeUpdated, Settings,
+    Started, TokenMade,
 };
 pub use secret::Secret;
 pub use upload::ImageUpload;
@@ -74,7 +76,7 @@ pub type Answer<T> = Result<T, CommandError>;
 
 pub use ironherd_snapshot::ask::CAPTURE_BYTES_MAX;
 pub use ironherd_store::{
-    ClientClass, Effect, EffectKind, Event, Fabric, Image, Lease, Machine, MachineFilter,
-    Operation, OperationStep, Rack, Range, Reservation, Reservation6, StoreError, Subnet, Subnet6,
-    Token, TokenKind, Vlan,
+    ClientClass, Effect, EffectKind, Event, Fabric, Image, Lease, LeaseSpan, Machine,
+    MachineFilter, Operation, OperationStep, Rack, Range, Reservation, Reservation6, StoreError,
+    Subnet, Subnet6, Token, TokenKind, Vlan,
 };

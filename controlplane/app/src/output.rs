@@ -45,6 +45,8 @@ pub struct Settings {
     pub ephemeral_kernel_args: String,
     /// Whether an address that was never used is probed after it was offered.
     pub conflict_probes: bool,
+    /// For how long it is kept who had an address.
+    pub lease_history_days: u32,
 }
 
 /// A credential without its password.
@@ -109,6 +111,15 @@ pub struct Overdue {
     pub deadline: UnixMicros,
     /// What it was waiting for, in words.
     pub waiting_for: String,
+}
+
+/// A report that was taken in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RackReported {
+    /// What the rack may forget.
+    pub sequence: u64,
+    /// Reports before this one are missing: the rack shall tell all of its leases.
+    pub resync: bool,
 }
 
 /// A range that was changed.

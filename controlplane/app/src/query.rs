@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use ironherd_domain::{MachineId, OperationId, RackId};
-use ironherd_store::{Event, Lease, Operation, OperationStep, Rack, event, lease, operation, rack};
+use ironherd_store::{Event, Operation, OperationStep, Rack, event, operation, rack};
 
 use crate::{Actor, Answer, App, PageRequest, Paged};
 
@@ -77,14 +77,6 @@ impl App {
     pub async fn event(&self, actor: &Actor, sequence: i64) -> Answer<Option<Event>> {
         actor.must_be_user()?;
         Ok(event::by_sequence(&mut self.read().await?, sequence).await?)
-    }
-
-    /// # Errors
-    /// See [`App::operation`].
-    pub async fn leases(&self, actor: &Actor, page: &PageRequest) -> Answer<Paged<Lease>> {
-        actor.must_be_user()?;
-        let rows = lease::page(&mut self.read().await?, page.cursor()?, page.limit() + 1).await?;
-        Ok(page.cut(rows, |it| it.id.to_text()))
     }
 
     /// # Errors

@@ -1,13 +1,13 @@
 use std::time::Duration;
 
 use ironherd_domain::{
-    BootIntent, BootStage, LeaseId, Mac, MachineState, RackId, Refusal, UnixMicros, ipam,
+    BootIntent, BootStage, LeaseBlock, LeaseId, Mac, MachineState, RackId, Refusal, UnixMicros,
     machine::boot_intent,
 };
-use ironherd_store::{EffectKind, Lease, Machine, Rack, lease, machine, rack};
+use ironherd_store::{EffectKind, Lease, Machine, Rack, lease, lease_history, machine, rack};
 
 use crate::work::{Inner, Work, transact};
-use crate::{Actor, Answer, App, RackBootEvent, RackLease, RackRegister, RackReport};
+use crate::{Actor, Answer, App, RackBootEvent, RackRegister, RackReport, RackReported};
 
 /// More than a rack gathers between two reports, even in the minute when everything powers on.
 const ITEMS_MAX: usize = 20_000;
@@ -45,43 +45,53 @@ impl App {
     }
 
     /// Takes in leases and boot events. A report that was taken in before changes nothing.
-    /// Returns the sequence that the rack may forget.
+    /// Returns what the rack may forget, and whether it shall tell all of its leases.
     ///
     /// # Errors
     /// Refusals: `RACK_UNKNOWN`, `REPORT_TOO_LARGE`.
-    pub async fn rack_report(&self, actor: &Actor, input: RackReport) -> Answer<u64> {
+    pub async fn rack_report(&self, actor: &Actor, input: RackReport) -> Answer<RackReported> {
         actor.must_be_rack()?;
         if ITEMS_MAX < input.leases.len().max(input.boot_events.len()) {
             let why = format!("A report holds at most {ITEMS_MAX} leases and as many events.");
             return Err(Refusal::new("REPORT_TOO_LARGE", &["input"], why).into());
         }
         transact!(self, actor, |work| {
-            let from = match actor {
-                Actor::Rack { token, .. } => rack::by_token(&mut work.tx, *token).await?,
-                _ => rack::page(&mut work.tx, None, 1).await?.pop(),
-            };
-            let Some(from) = from else {
+            let Some(from) = reporting(&mut work, actor, input.rack.as_deref()).await? else {
                 let why = "Register the rack first: rackRegister.";
                 return Err(Refusal::new("RACK_UNKNOWN", &["input"], why).into());
             };
             rack::seen(&mut work.tx, from.id, work.now, input.snapshot_generation).await?;
             let (epoch, sequence) = (input.epoch, input.sequence);
+            let last = rack::reported(&mut work.tx, from.id, epoch).await?.unwrap_or(0);
             if rack::report(&mut work.tx, from.id, epoch, sequence, work.now).await? {
-                take_leases(&mut work, from.id, &input.leases).await?;
+                take_leases(&mut work, from.id, &input).await?;
                 take_boot_events(&mut work, &input.boot_events).await?;
             }
-            Ok(sequence)
+            Ok(RackReported { sequence, resync: last + 1 < sequence })
         })
     }
 }
 
+/// The rack that reports: racks may share a token, but not a name.
+async fn reporting(work: &mut Work, actor: &Actor, name: Option<&str>) -> Inner<Option<Rack>> {
+    let Actor::Rack { token, .. } = actor else {
+        return Ok(rack::page(&mut work.tx, None, 1).await?.pop());
+    };
+    let Some(name) = name else { return Ok(rack::by_token(&mut work.tx, *token).await?) };
+    let Some(named) = rack::by_name(&mut work.tx, name).await? else { return Ok(None) };
+    let of_token = rack::ids_of_token(&mut work.tx, *token).await?;
+    Ok(Some(named).filter(|it| of_token.contains(&it.id)))
+}
+
 /// A lease that cannot be read is logged and skipped: refusing the report would block all later
 /// ones.
-async fn take_leases(work: &mut Work, from: RackId, leases: &[RackLease]) -> Inner<()> {
-    for it in leases {
-        let (Ok(address), Ok(mac)) =
-            (ipam::address(&it.address, &[]), it.mac_address.parse::<Mac>())
-        else {
+///
+/// Once a rack has told all that it holds, what was not named is over.
+async fn take_leases(work: &mut Work, from: RackId, report: &RackReport) -> Inner<()> {
+    for it in &report.leases {
+        let address = it.address.parse::<LeaseBlock>();
+        let mac = it.mac_address.as_deref().map(str::parse::<Mac>).transpose();
+        let (Ok(address), Ok(mac)) = (address, mac) else {
             tracing::warn!(event = "lease_unreadable", lease = ?it, "a rack sent nonsense");
             continue;
         };
@@ -89,13 +99,21 @@ async fn take_leases(work: &mut Work, from: RackId, leases: &[RackLease]) -> Inn
             id: LeaseId::new(),
             address,
             mac,
+            client: it.client.clone(),
             hostname: it.hostname.clone(),
             state: it.state,
             started: UnixMicros(it.started_unix_seconds.saturating_mul(1_000_000)),
             expires: UnixMicros(it.expires_unix_seconds.saturating_mul(1_000_000)),
             rack_id: from,
+            epoch: report.epoch,
+            sequence: report.sequence,
         };
         lease::upsert(&mut work.tx, &row).await?;
+    }
+    if let Some(since) = report.resynced_since {
+        let (tx, epoch) = (&mut work.tx, report.epoch);
+        let ended = lease_history::end_unnamed(tx, from, epoch, since, work.now).await?;
+        tracing::debug!(event = "leases_resynced", rack = %from, ended);
     }
     Ok(())
 }

@@ -128,13 +128,14 @@ async fn check_leased(
 ) -> Inner<()> {
     let held = lease::by_address(&mut work.tx, at).await?;
     let held = held.filter(|it| it.state == LeaseState::Active && work.now < it.expires);
-    match held.filter(|it| Some(it.mac) != mac) {
+    match held.filter(|it| it.mac != mac) {
         None => Ok(()),
         Some(lease) => {
             let seconds = lease.expires.since(work.now).as_secs() + 1;
+            let holder = lease.mac.map_or("another client".to_owned(), |it| it.to_string());
             let why = format!(
-                "{at} is leased to {} for another {seconds} s. Choose another address, or none.",
-                lease.mac
+                "{at} is leased to {holder} for another {seconds} s. Choose another address, or \
+                none."
             );
             Err(Refusal::new("ADDRESS_TAKEN", field, why).into())
         }

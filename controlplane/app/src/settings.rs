@@ -10,6 +10,9 @@ use crate::{
 const ENLIST: &str = "enlist";
 const EPHEMERAL_KERNEL_ARGS: &str = "ephemeral_kernel_args";
 const CONFLICT_PROBES: &str = "conflict_probes";
+const LEASE_HISTORY_DAYS: &str = "lease_history_days";
+const LEASE_HISTORY_DAYS_DEFAULT: u32 = 90;
+const LEASE_HISTORY_DAYS_MAX: u32 = 3_650;
 
 impl App {
     /// # Errors
@@ -20,11 +23,17 @@ impl App {
     }
 
     /// # Errors
-    /// Refusals: `KERNEL_ARGS_INVALID`.
+    /// Refusals: `KERNEL_ARGS_INVALID`, `LEASE_HISTORY_INVALID`.
     pub async fn settings_update(&self, actor: &Actor, input: SettingsUpdate) -> Answer<Settings> {
         actor.must_be_user()?;
         if let Some(args) = &input.ephemeral_kernel_args {
             check_kernel_args(args, &["input", "ephemeralKernelArgs"])?;
+        }
+        let days_valid = 1..=LEASE_HISTORY_DAYS_MAX;
+        if input.lease_history_days.is_some_and(|it| !days_valid.contains(&it)) {
+            let why = format!("Keep the history of leases for 1 to {LEASE_HISTORY_DAYS_MAX} days.");
+            let field = ["input", "leaseHistoryDays"];
+            return Err(Refusal::new("LEASE_HISTORY_INVALID", &field, why).into());
         }
         transact!(self, actor, |work| {
             let mut said = Vec::new();
@@ -39,6 +48,10 @@ impl App {
             if let Some(probes) = input.conflict_probes {
                 setting::upsert(&mut work.tx, CONFLICT_PROBES, &probes.to_string()).await?;
                 said.push(format!("conflict probes {probes}"));
+            }
+            if let Some(days) = input.lease_history_days {
+                setting::upsert(&mut work.tx, LEASE_HISTORY_DAYS, &days.to_string()).await?;
+                said.push(format!("history of leases {days} days"));
             }
             if !said.is_empty() {
                 work.event(None, "SETTINGS_UPDATED", said.join(", "));
@@ -92,5 +105,7 @@ pub(crate) async fn load(tx: &mut Tx) -> Result<Settings, StoreError> {
     let ephemeral_kernel_args = stored.get(EPHEMERAL_KERNEL_ARGS).cloned().unwrap_or_default();
     // On: an address that a stranger took by hand costs a machine its boot.
     let conflict_probes = stored.get(CONFLICT_PROBES).is_none_or(|it| it == "true");
-    Ok(Settings { enlist, ephemeral_kernel_args, conflict_probes })
+    let days = stored.get(LEASE_HISTORY_DAYS).and_then(|it| it.parse().ok());
+    let lease_history_days = days.unwrap_or(LEASE_HISTORY_DAYS_DEFAULT);
+    Ok(Settings { enlist, ephemeral_kernel_args, conflict_probes, lease_history_days })
 }

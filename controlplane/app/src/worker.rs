@@ -183,7 +183,8 @@ impl App {
         })
     }
 
-    /// Drops what is over: ended effects, used nonces and expired tokens. For a slow worker.
+    /// Drops what is over: ended effects, used nonces, expired tokens, old leases. For a slow
+    /// worker.
     ///
     /// # Errors
     /// See [`App::effects_claim`].
@@ -195,7 +196,8 @@ impl App {
             boot_nonce::sweep(&mut work.tx, before).await?;
             token::sweep(&mut work.tx, work.now).await?;
             Ok(())
-        })
+        })?;
+        self.sweep_leases().await
     }
 }
 

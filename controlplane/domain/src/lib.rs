@@ -11,6 +11,7 @@ pub mod hostname;
 pub mod id;
 pub mod instant;
 pub mod ipam;
+pub mod lease;
 pub mod mac;
 pub mod machine;
 pub mod operation;
@@ -28,6 +29,7 @@ pub use id::{
     RangeId, Reservation6Id, ReservationId, Subnet6Id, SubnetId, TokenId, VlanId,
 };
 pub use instant::UnixMicros;
+pub use lease::{LeaseBlock, LeaseEnd};
 pub use mac::Mac;
 pub use machine::{Action, Event, MachineState};
 pub use operation::{OperationKind, OperationState, Progress};

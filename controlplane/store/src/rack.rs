@@ -69,6 +69,16 @@ pub async fn report(
     Ok(tx.run(TAKE, binds![id, epoch, sequence, at]).await? != 0)
 }
 
+/// The last report of an epoch that was taken in.
+///
+/// # Errors
+/// [`StoreError::Sql`], [`StoreError::Corrupt`].
+pub async fn reported(tx: &mut Tx, id: RackId, epoch: u64) -> Result<Option<u64>, StoreError> {
+    const LAST: &str = "SELECT sequence FROM rack_report WHERE rack_id = $1 AND epoch = $2";
+    let row = tx.maybe(LAST, binds![id, epoch]).await?;
+    row.map(|row| row.count("sequence")).transpose()
+}
+
 /// # Errors
 /// [`StoreError::Sql`].
 pub async fn seen(

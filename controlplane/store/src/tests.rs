@@ -2,6 +2,7 @@
 
 mod effect;
 mod history;
+mod lease;
 mod machine;
 mod network;
 mod token;

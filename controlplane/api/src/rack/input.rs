@@ -22,6 +22,8 @@ pub(crate) struct RackRegisterInput {
 /// What a rack has seen since its last report. Sending one twice does no harm.
 #[derive(InputObject, Debug)]
 pub(crate) struct RackReportInput {
+    /// The name of the rack; absent: the one that registered last with this token.
+    pub(crate) rack: Option<String>,
     /// Which life of the rack's journal `sequence` counts in.
     pub(crate) epoch: Long,
     /// Number of this report within the epoch; grows by one with each.
@@ -32,15 +34,20 @@ pub(crate) struct RackReportInput {
     pub(crate) leases: Vec<RackLeaseInput>,
     /// Network boots seen, oldest first.
     pub(crate) boot_events: Vec<RackBootEventInput>,
+    /// Says that the reports of this epoch from this number on, this one included, have named every
+    /// lease that the rack holds: what it reported before and has not named since is over.
+    pub(crate) resynced_since: Option<Long>,
 }
 
 /// One lease in its newest state.
 #[derive(InputObject, Debug)]
 pub(crate) struct RackLeaseInput {
-    /// The IPv4 address.
+    /// The address, or the IPv6 prefix that was delegated.
     pub(crate) address: String,
-    /// The network card that holds it.
-    pub(crate) mac_address: String,
+    /// The network card that holds it; absent where DHCPv6 was not shown one.
+    pub(crate) mac_address: Option<String>,
+    /// What else names the client: its DUID and IAID in DHCPv6.
+    pub(crate) client: Option<String>,
     /// The name that the client gave itself.
     pub(crate) hostname: Option<String>,
     /// Whether it still holds.
@@ -72,12 +79,15 @@ impl From<RackRegisterInput> for app::RackRegister {
 
 impl RackReportInput {
     pub(super) fn parse(self) -> app::Answer<app::RackReport> {
+        let since = self.resynced_since.map(|it| count(it, "resyncedSince")).transpose()?;
         Ok(app::RackReport {
+            rack: self.rack,
             epoch: count(self.epoch, "epoch")?,
             sequence: count(self.sequence, "sequence")?,
             snapshot_generation: count(self.snapshot_generation, "snapshotGeneration")?,
             leases: self.leases.into_iter().map(Into::into).collect(),
             boot_events: self.boot_events.into_iter().map(Into::into).collect(),
+            resynced_since: since,
         })
     }
 }
@@ -92,6 +102,7 @@ impl From<RackLeaseInput> for app::RackLease {
         Self {
             address: it.address,
             mac_address: it.mac_address,
+            client: it.client,
             hostname: it.hostname,
             state: it.state.into(),
             started_unix_seconds: it.started_at.0,

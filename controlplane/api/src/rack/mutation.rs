@@ -34,7 +34,9 @@ impl RackMutation {
     ) -> Result<RackReportPayload> {
         let actor = access::rack(ctx)?;
         let answer = async { app(ctx).rack_report(actor, input.parse()?).await };
-        answer::mutation(answer.await, |it| RackReportPayload::done(Long::from(it)))
+        answer::mutation(answer.await, |it| {
+            RackReportPayload::done(Long::from(it.sequence), it.resync)
+        })
     }
 
     /// Takes a rack's answer to one of its `rackRequests`. Each is answered once.

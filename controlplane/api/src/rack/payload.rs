@@ -18,6 +18,8 @@ payload! { "rackRegister" => RackPayload {
 payload! { "rackReport" => RackReportPayload {
         /// The number of the last report taken.
         sequence: Long,
+        /// Whether reports before this one are missing: then the rack tells all of its leases anew.
+        resync: bool,
     }
     RackReportUserError RackReportErrorCode {
         /// The rack has not registered.

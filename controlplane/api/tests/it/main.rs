@@ -8,6 +8,7 @@ mod documents;
 mod errors;
 mod harness;
 mod lifecycle;
+mod leases;
 mod lists;
 mod policy;
 mod schema;

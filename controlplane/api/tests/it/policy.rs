@@ -50,6 +50,7 @@ const POLICY: &[(&str, May)] = &[
     ("images", User),
     ("racks", User),
     ("leases", User),
+    ("leaseHistory", User),
     ("events", User),
     ("operation", User),
     ("operations", User),

@@ -125,7 +125,8 @@ async fn the_card_with_a_lease_names_the_machine() {
         region.app.rack_register(&rack, input).await.unwrap();
         let lease = RackLease {
             address: "10.20.0.3".into(),
-            mac_address: "52:54:00:00:00:02".into(),
+            mac_address: Some("52:54:00:00:00:02".into()),
+            client: None,
             hostname: None,
             state: LeaseState::Active,
             started_unix_seconds: 1_700_000_000,

@@ -147,7 +147,8 @@ async fn a_leased_address_is_reserved_for_its_holder_only() {
         app.rack_register(&rack, input).await.unwrap();
         let lease = |last: u8, state| RackLease {
             address: format!("10.20.0.{last}"),
-            mac_address: CARD.into(),
+            mac_address: Some(CARD.into()),
+            client: None,
             hostname: None,
             state,
             started_unix_seconds: 1_700_000_000,

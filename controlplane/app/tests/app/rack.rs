@@ -1,4 +1,6 @@
-use ironherd_app::{Actor, PageRequest, RackBootEvent, RackLease, RackRegister, RackReport};
+use ironherd_app::{
+    Actor, LeaseQuery, PageRequest, RackBootEvent, RackLease, RackRegister, RackReport,
+};
 use ironherd_domain::{BootStage, LeaseState};
 
 use crate::harness::{CARD, Region, admin, code, regions};
@@ -18,7 +20,8 @@ async fn rack(region: &Region) -> Actor {
 fn lease(address: &str, card: &str) -> RackLease {
     RackLease {
         address: address.into(),
-        mac_address: card.into(),
+        mac_address: Some(card.into()),
+        client: None,
         hostname: Some("node".into()),
         state: LeaseState::Active,
         started_unix_seconds: 1_700_000_000,
@@ -35,13 +38,14 @@ async fn a_repeated_report_changes_nothing() {
             sequence,
             snapshot_generation: 3,
             leases: vec![lease(address, CARD), lease("nonsense", CARD)],
-            boot_events: Vec::new(),
+            ..RackReport::default()
         };
         let rows = [(1, "10.20.0.50", 1), (1, "10.20.0.51", 1), (2, "10.20.0.52", 2)];
         for (sequence, address, leases) in rows {
             let taken = region.app.rack_report(&rack, report(sequence, address)).await.unwrap();
-            assert_eq!(taken, sequence);
-            let all = region.app.leases(&admin(), &PageRequest::default()).await.unwrap();
+            assert_eq!(taken.sequence, sequence);
+            let query = LeaseQuery::default();
+            let all = region.app.leases(&admin(), &PageRequest::default(), &query).await.unwrap();
             assert_eq!(all.items.len(), leases, "{}", region.engine);
         }
         let racks = region.app.racks(&admin(), &PageRequest::default()).await.unwrap();

@@ -5,8 +5,8 @@ use ironherd_domain::{
 
 use super::{NOW, both, mac, machine};
 use crate::{
-    Image, Lease, Range, Reservation, StoreError, Subnet, image, lease, machine as machines, rack,
-    range, reservation, setting, subnet,
+    Image, Lease, LeaseFilter, Range, Reservation, StoreError, Subnet, image, lease, lease_list,
+    machine as machines, rack, range, reservation, setting, subnet,
 };
 
 fn a_subnet() -> Subnet {
@@ -118,21 +118,24 @@ async fn an_address_has_one_lease_row() {
         let mut tx = db.write().await.unwrap();
         let row = |number: u8, state| Lease {
             id: LeaseId::new(),
-            address: [10, 20, 0, 100].into(),
-            mac: mac(number),
+            address: std::net::Ipv4Addr::new(10, 20, 0, 100).into(),
+            mac: Some(mac(number)),
+            client: None,
             hostname: None,
             state,
             started: NOW,
             expires: NOW,
             rack_id: RackId::new(),
+            epoch: 1,
+            sequence: 1,
         };
         lease::upsert(&mut tx, &row(1, LeaseState::Active)).await.unwrap();
         lease::upsert(&mut tx, &row(2, LeaseState::Declined)).await.unwrap();
-        let all = lease::page(&mut tx, None, 9).await.unwrap();
-        assert_eq!((all.len(), all[0].mac, all[0].state), (1, mac(2), LeaseState::Declined));
+        let all = lease_list::page(&mut tx, &LeaseFilter::default(), NOW, None, 9).await.unwrap();
+        assert_eq!((all.len(), all[0].mac, all[0].state), (1, Some(mac(2)), LeaseState::Declined));
         assert!(lease::of_mac(&mut tx, mac(1)).await.unwrap().is_empty());
         let it = lease::by_address(&mut tx, [10, 20, 0, 100].into()).await.unwrap();
-        assert_eq!(it.unwrap().mac, mac(2));
+        assert_eq!(it.unwrap().mac, Some(mac(2)));
     }
 }
 

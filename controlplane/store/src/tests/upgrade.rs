@@ -45,3 +45,47 @@ async fn subnets_move_onto_the_default_vlan_and_reservations_stay() {
         }
     }
 }
+
+const LEASE: &str = "
+    INSERT INTO lease (id, address, mac, state, started_us, expires_us, rack_id)
+    VALUES ('l', '10.20.0.250', '52:54:00:00:00:07', 'ACTIVE', 1, 2, 'k')";
+
+macro_rules! check_lease {
+    ($pool:expr, $($migration:literal),+) => {{
+        let pool = $pool;
+        let mut migrations = [$(include_str!($migration)),+].into_iter();
+        sqlx::raw_sql(migrations.next().unwrap()).execute(&pool).await.unwrap();
+        sqlx::raw_sql(LEASE).execute(&pool).await.unwrap();
+        for migration in migrations {
+            sqlx::raw_sql(migration).execute(&pool).await.unwrap();
+        }
+        let query = sqlx::query("SELECT address_key, mac, expires_us FROM lease");
+        let row = query.fetch_one(&pool).await.unwrap();
+        let key = ironherd_domain::LeaseBlock::from(std::net::Ipv4Addr::new(10, 20, 0, 250)).key();
+        assert_eq!(row.get::<String, _>("address_key"), key);
+        assert_eq!(row.get::<String, _>("mac"), "52:54:00:00:00:07");
+        assert_eq!(row.get::<i64, _>("expires_us"), 2);
+        pool.close().await;
+    }};
+}
+
+#[tokio::test]
+async fn leases_get_keys_that_sort_as_addresses() {
+    for database in crate::testing::databases() {
+        if database.engine == "postgres" {
+            check_lease!(
+                PgPool::connect(&database.url).await.unwrap(),
+                "../../migrations/postgres/0001_init.sql",
+                "../../migrations/postgres/0002_dhcp.sql",
+                "../../migrations/postgres/0006_lease_history.sql"
+            );
+        } else {
+            check_lease!(
+                SqlitePool::connect(&format!("sqlite://{}?mode=rwc", database.url)).await.unwrap(),
+                "../../migrations/sqlite/0001_init.sql",
+                "../../migrations/sqlite/0002_dhcp.sql",
+                "../../migrations/sqlite/0006_lease_history.sql"
+            );
+        }
+    }
+}
