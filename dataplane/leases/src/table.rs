@@ -351,6 +351,13 @@ impl Table {
         self.records.iter().filter(|it| it.state == State::Bound).map(Record::lease)
     }
 
+    /// The same from a place on, each with its place. A lease keeps its place for as long as it
+    /// runs, so that who walks the table in parts meets every one that runs throughout.
+    pub fn bound_from(&self, place: usize) -> impl Iterator<Item = (usize, Lease)> + '_ {
+        let rest = self.records.iter().enumerate().skip(place);
+        rest.filter(|(_, it)| it.state == State::Bound).map(|(at, it)| (at, it.lease()))
+    }
+
     /// Who has which address, for any thread to read.
     #[must_use]
     pub fn claims(&self) -> &Claims {

@@ -66,6 +66,8 @@ pub(crate) struct Payload {
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct ReportPayload {
+    #[serde(default)]
+    pub(crate) resync: Option<bool>,
     pub(crate) user_errors: Vec<UserError>,
 }
 

@@ -9,6 +9,7 @@ mod document;
 mod fetch;
 mod report;
 mod request;
+mod rounds;
 mod secret;
 mod session;
 mod store;
@@ -22,6 +23,7 @@ pub use document::{
 };
 pub use report::{BootReport, LeaseReport, LeaseState, Report, Stage};
 pub use request::{Reply, Request};
+pub use rounds::Rounds;
 pub use secret::Secret;
 pub use store::{Partial, Store, StoreFuture};
 pub use transport::LinkError;
@@ -58,6 +60,8 @@ pub struct Ends {
     /// The newest snapshot. It is sent again, unchanged, when one of its files has arrived.
     pub snapshots: watch::Sender<Option<Arc<Snapshot>>>,
     pub reports: mpsc::Receiver<Report>,
+    /// In which rounds those who report tell all of their leases.
+    pub rounds: Rounds,
     /// Where machines reach this rack, for people to read. A change is told at once.
     pub addresses: watch::Receiver<Vec<String>>,
     pub store: Arc<dyn Store>,
@@ -78,7 +82,7 @@ pub async fn run(config: LinkConfig, ends: Ends) -> Result<(), LinkError> {
     let session = Session { config: &config, region: &region, addresses: ends.addresses, arrivals };
     let session = session.run(&ends.snapshots, ends.base, wanted);
     let fetch = fetch::run(&config, &region, &*ends.store, wanted_files, arrived);
-    let report = report::run(&config, &region, ends.reports, generations);
+    let report = report::run(&config, &region, ends.reports, ends.rounds, generations);
     let request = request::run(&config, &region, ends.requests);
     tokio::join!(session, fetch, report, request);
     Ok(())

@@ -1,4 +1,3 @@
-use std::net::Ipv4Addr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,6 +9,7 @@ use tokio::time::{Instant, sleep_until};
 
 use crate::backoff::Backoff;
 use crate::document::ReportData;
+use crate::rounds::{Progress, Rounds};
 use crate::transport::{LinkError, Region};
 use crate::{LinkConfig, RACK_REPORT};
 
@@ -18,14 +18,26 @@ use crate::{LinkConfig, RACK_REPORT};
 pub enum Report {
     Lease(LeaseReport),
     Boot(BootReport),
+    /// One of the sources begins to tell all of its leases: see [`Rounds`].
+    RoundBegin {
+        round: u64,
+    },
+    /// It has told them.
+    RoundEnd {
+        round: u64,
+        source: usize,
+    },
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct LeaseReport {
-    pub address: Ipv4Addr,
+    /// An address of either family, or a prefix that was delegated.
+    pub address: String,
     #[serde(rename = "macAddress")]
-    pub mac: Mac,
+    pub mac: Option<Mac>,
+    /// DUID and IAID of a client of DHCPv6.
+    pub client: Option<String>,
     pub hostname: Option<String>,
     pub state: LeaseState,
     /// Unix seconds, like `expires_at`.
@@ -67,11 +79,15 @@ pub enum Stage {
 #[derive(Clone, Debug, Default, Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Batch {
+    rack: String,
     epoch: u64,
     sequence: u64,
     snapshot_generation: u64,
     leases: Vec<LeaseReport>,
     boot_events: Vec<BootReport>,
+    /// From which report on every lease that the rack holds was named, once that is so.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    resynced_since: Option<u64>,
 }
 
 /// A batch leaves this long after its first entry, or when it is full.
@@ -85,30 +101,51 @@ pub(crate) async fn run(
     config: &LinkConfig,
     region: &Region,
     mut reports: mpsc::Receiver<Report>,
+    rounds: Rounds,
     mut generations: watch::Receiver<Option<Arc<Snapshot>>>,
 ) {
     let mut sequence = 0;
+    let mut refused = false;
+    let mut progress = Progress::default();
     let mut backoff = Backoff::new(config.retry_first, config.retry_max);
     loop {
-        let mut batch = gather(&mut reports, &mut generations).await;
         sequence += 1;
-        batch.epoch = config.epoch;
-        batch.sequence = sequence;
-        // The same numbers each time: a batch whose answer was lost counts once.
-        while let Err(error) = deliver(region, &batch).await {
-            tracing::debug!(id = "link.report", %error, sequence, "a report waits");
-            backoff.wait().await;
+        let rack = config.name.clone();
+        let mut batch = Batch { rack, epoch: config.epoch, sequence, ..Batch::default() };
+        let mut ends = Vec::new();
+        gather(&mut batch, &mut ends, &mut progress, &mut reports, &mut generations).await;
+        for (round, source) in ends {
+            batch.resynced_since = progress.end(round, source, &rounds).or(batch.resynced_since);
         }
+        let round = rounds.wanted();
+        // The same numbers each time: a batch whose answer was lost counts once.
+        let taken = loop {
+            match deliver(region, &batch).await {
+                Ok(taken) => break taken,
+                Err(error) => {
+                    tracing::debug!(id = "link.report", %error, sequence, "a report waits");
+                    backoff.wait().await;
+                }
+            }
+        };
         backoff.reset();
+        // Asked for when the region listens again: it would refuse the round as well.
+        if taken == Taken::Gap || (taken == Taken::All && refused) {
+            rounds.ask_after(round);
+        }
+        refused = taken == Taken::Refused;
     }
 }
 
-/// Takes entries until the batch is due. An empty batch is a heartbeat.
+/// Takes entries until the batch is due. An empty batch is a heartbeat. `ends` gets the rounds and
+/// sources that came to their end.
 async fn gather(
+    batch: &mut Batch,
+    ends: &mut Vec<(u64, usize)>,
+    progress: &mut Progress,
     reports: &mut mpsc::Receiver<Report>,
     generations: &mut watch::Receiver<Option<Arc<Snapshot>>>,
-) -> Batch {
-    let mut batch = Batch::default();
+) {
     let mut due = Instant::now() + HEARTBEAT;
     let mut entries = 0;
     while entries < ENTRIES_MAX {
@@ -120,6 +157,8 @@ async fn gather(
                 match report {
                     Report::Lease(lease) => batch.leases.push(lease),
                     Report::Boot(event) => batch.boot_events.push(event),
+                    Report::RoundBegin { round } => progress.begin(round, batch.sequence),
+                    Report::RoundEnd { round, source } => ends.push((round, source)),
                 }
             }
             Ok(()) = generations.changed() => due = due.min(Instant::now() + GATHER),
@@ -127,18 +166,27 @@ async fn gather(
     }
     let snapshot = generations.borrow_and_update();
     batch.snapshot_generation = snapshot.as_ref().map_or(0, |it| it.generation);
-    batch
 }
 
-async fn deliver(region: &Region, batch: &Batch) -> Result<(), LinkError> {
+/// What became of a batch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Taken {
+    All,
+    /// Taken, but the region lacks some before it.
+    Gap,
+    Refused,
+}
+
+async fn deliver(region: &Region, batch: &Batch) -> Result<Taken, LinkError> {
     let data: ReportData = region.execute(RACK_REPORT, json!({ "input": batch })).await?;
     match data.rack_report.user_errors.first() {
-        None => Ok(()),
+        None if data.rack_report.resync == Some(true) => Ok(Taken::Gap),
+        None => Ok(Taken::All),
         Some(error) => {
             // What the region refuses once it refuses always: to repeat it would stop all others.
             let (code, message) = (&error.code, &error.message);
             tracing::warn!(id = "link.report.refused", code, message, "a report was refused");
-            Ok(())
+            Ok(Taken::Refused)
         }
     }
 }

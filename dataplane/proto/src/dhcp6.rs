@@ -24,7 +24,7 @@ pub use self::request::subnets_on;
 
 use self::outbox::Outbox;
 use self::request::Request;
-use crate::{DropCounters, DropReason, Event, Instant, Link, Now};
+use crate::{DropCounters, DropReason, Event, Instant, LeaseChange, Link, Now};
 
 /// One network interface as DHCPv6 sees it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -91,6 +91,7 @@ pub struct Server {
     leases: Table6,
     outbox: Outbox,
     events: VecDeque<Event>,
+    events_lost: u64,
     cards: VecDeque<(Ipv6Addr, Option<Mac>)>, // Whose address it is now.
     withdrawn: DropCounters,
     now: Now,
@@ -106,6 +107,7 @@ impl Server {
             leases,
             outbox: Outbox::default(),
             events: VecDeque::new(),
+            events_lost: 0,
             cards: VecDeque::new(),
             withdrawn: DropCounters::new(),
             now: Now::default(),
@@ -162,6 +164,7 @@ impl Server {
             if waiting.promised.iter().all(stands) {
                 for (block, _) in &waiting.promised {
                     self.push_card(*block);
+                    self.push_lease_event(LeaseChange::Renewed, self.leases.lease_at(*block));
                 }
                 if let Some(event) = waiting.event {
                     self.push_event(event);
@@ -202,6 +205,7 @@ impl Server {
         for _ in 0..EXPIRIES_MAX {
             let Some(lease) = self.leases.expire(now.wall.0) else { break };
             self.push_card(lease.block);
+            self.push_lease_event(LeaseChange::Expired, Some(lease));
         }
     }
 
@@ -223,6 +227,12 @@ impl Server {
         &self.withdrawn
     }
 
+    /// Events that nobody fetched in time.
+    #[must_use]
+    pub fn events_lost(&self) -> u64 {
+        self.events_lost
+    }
+
     fn push_card(&mut self, block: Block) {
         if block.len == 128 {
             let lease = self.leases.lease_at(block).filter(|it| it.state == State::Bound);
@@ -230,9 +240,16 @@ impl Server {
         }
     }
 
+    fn push_lease_event(&mut self, change: LeaseChange, lease: Option<Lease6>) {
+        if let Some(lease) = lease {
+            self.push_event(Event::Lease6 { change, lease });
+        }
+    }
+
     fn push_event(&mut self, event: Event) {
         if self.config.events_max <= self.events.len() {
             self.events.pop_front();
+            self.events_lost += 1;
         }
         self.events.push_back(event);
     }

@@ -1,5 +1,6 @@
 use std::net::{IpAddr, Ipv4Addr};
 
+use ironherd_leases::v6::Lease6;
 use ironherd_snapshot::Mac;
 
 use crate::UnixSeconds;
@@ -8,6 +9,11 @@ use crate::UnixSeconds;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Event {
     Lease(LeaseEvent),
+    /// A lease of DHCPv6 changed, and the change is on disk or will be.
+    Lease6 {
+        change: LeaseChange,
+        lease: Lease6,
+    },
     /// A machine was seen at one stage of its network boot; `detail` is for a person to read.
     Boot {
         mac: Mac,

@@ -8,7 +8,7 @@ use std::sync::mpsc::SyncSender;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use ironherd_link::{Ends, LinkConfig, LinkError, Report};
+use ironherd_link::{Ends, LinkConfig, LinkError, Report, Rounds};
 use ironherd_proto::DropReason;
 use ironherd_snapshot::Snapshot;
 use ironherd_uring::interfaces;
@@ -118,6 +118,7 @@ impl Rack {
             view: Arc::new(ArcSwap::from_pointee(first_view(&config, &layout, &snapshot, ports)?)),
             metrics: Arc::new(Metrics::new()),
             reports,
+            rounds: Rounds::default(),
             compactions,
             probes,
             ports: UrlPorts { http: ports.http, gateway: ports.gateway },
@@ -243,7 +244,7 @@ impl Rack {
         });
         let store = Arc::new(Cache::new(layout.cache.clone(), Arc::clone(&cold)));
         let link = link_config(&config, beside.epoch);
-        let waker = self.waker.clone();
+        let (waker, rounds) = (self.waker.clone(), shared.rounds.clone());
         let (addresses, addresses_of_link) = watch::channel(self.handle.view.load().addresses());
         let keeper = Keeper { config, layout, shared, cold, waker, addresses };
         self.tasks.spawn(async move {
@@ -254,7 +255,8 @@ impl Rack {
         match link {
             Some(link) => {
                 let addresses = addresses_of_link;
-                let ends = Ends { base, snapshots, reports, store, addresses, requests: ask };
+                let ends =
+                    Ends { base, snapshots, reports, rounds, store, addresses, requests: ask };
                 self.tasks.spawn(async move { Ok(ironherd_link::run(link, ends).await?) });
             }
             None => {

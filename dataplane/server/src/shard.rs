@@ -19,7 +19,7 @@ use std::sync::mpsc::Receiver;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use ironherd_link::Report;
+use ironherd_link::{Report, Rounds};
 use ironherd_proto::dhcp::ServerPort;
 use ironherd_proto::tape::Tape;
 use ironherd_proto::{DropReason, Event, Instant, Now};
@@ -39,7 +39,7 @@ use crate::view::{Shelf, UrlPorts, View};
 use dhcp::{DhcpService, Sending};
 use http::HttpService;
 use journal::Journal;
-use reports::Reporter;
+use reports::{Reporter, bound_report};
 use sockets::Role;
 use tftp::TftpService;
 
@@ -49,6 +49,7 @@ pub(crate) struct Shared {
     pub(crate) view: Arc<ArcSwap<View>>,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) reports: mpsc::Sender<Report>,
+    pub(crate) rounds: Rounds,
     pub(crate) compactions: mpsc::Sender<Compaction>,
     pub(crate) probes: mpsc::Sender<ShardProbe>,
     pub(crate) ports: UrlPorts,
@@ -133,7 +134,11 @@ impl Shard {
             tftp: placed.tftp.map(TftpService::new),
             http: placed.http.then(HttpService::default),
             journal: Journal::new(path, bytes, ring.waker(), shared.clone()),
-            reporter: Reporter::new(shared.reports.clone(), Arc::clone(&shared.metrics)),
+            reporter: Reporter::new(
+                shared.reports.clone(),
+                shared.rounds.clone(),
+                Arc::clone(&shared.metrics),
+            ),
             tape: Tape::new(tape_bytes),
             tick: clock.now().instant,
             counted: RingCounters::default(),
@@ -314,9 +319,7 @@ impl Core {
         if let Some(http) = &mut self.http {
             http.handle_timeouts(ring, &self.shared.metrics, now)?;
         }
-        if let Some(dhcp) = &self.dhcp {
-            self.reporter.resync(dhcp.leases(), &self.view.index, now);
-        }
+        self.tell_leases(now);
         ring.resume_listeners();
         let counters = ring.counters();
         self.shared.metrics.add_ring(std::mem::replace(&mut self.counted, counters), counters);
@@ -343,6 +346,17 @@ impl Core {
             };
             self.reporter.report(event, mac, now);
         }
+    }
+
+    /// Tells the region all leases where that is wanted. Without DHCP there are none to tell.
+    fn tell_leases(&mut self, now: Now) {
+        let Some(dhcp) = &self.dhcp else { return self.reporter.resync(|_| std::iter::empty()) };
+        self.reporter.note_lost(dhcp.events_lost());
+        let index = &self.view.index;
+        self.reporter.resync(|place| {
+            let rest = dhcp.leases().bound_from(place);
+            rest.map(move |(at, lease)| (at, bound_report(&lease, index, now)))
+        });
     }
 
     /// Passes addresses on that are to be probed, as far as there is room: offers do not wait.

@@ -12,4 +12,5 @@ mod lifecycle;
 mod machine;
 mod network;
 mod rack;
+mod resync;
 mod trouble;

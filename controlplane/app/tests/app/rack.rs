@@ -5,7 +5,7 @@ use ironherd_domain::{BootStage, LeaseState};
 
 use crate::harness::{CARD, Region, admin, code, regions};
 
-async fn rack(region: &Region) -> Actor {
+pub(crate) async fn rack(region: &Region) -> Actor {
     let token = region.app.rack_token_ensure().await.unwrap();
     let actor = region.app.actor(token.expose()).await.unwrap();
     let input = RackRegister {

@@ -335,6 +335,12 @@ impl Table6 {
     pub fn bound(&self) -> impl Iterator<Item = Lease6> + '_ {
         self.records.iter().filter(|it| it.state == State::Bound).map(Record::lease)
     }
+
+    /// The same from a place on, each with its place, which it keeps for as long as it runs.
+    pub fn bound_from(&self, place: usize) -> impl Iterator<Item = (usize, Lease6)> + '_ {
+        let rest = self.records.iter().enumerate().skip(place);
+        rest.filter(|(_, it)| it.state == State::Bound).map(|(at, it)| (at, it.lease()))
+    }
 }
 
 /// What is reserved follows the client from one association to the next: the stages of a boot have

@@ -143,7 +143,7 @@ async fn reports_are_batched_numbered_and_repeated_until_acknowledged() {
     }
     let leases = batches.iter().find_map(|it| it["leases"].get(0)).unwrap();
     let want = json!({
-        "address": "10.77.0.0", "macAddress": "52:54:00:77:00:00", "hostname": null,
+        "address": "10.77.0.0", "macAddress": "52:54:00:77:00:00", "client": null, "hostname": null,
         "state": "ACTIVE", "startedAt": 1_700_000_000, "expiresAt": 1_700_000_600,
     });
     assert_eq!(*leases, want);
@@ -154,6 +154,23 @@ async fn reports_are_batched_numbered_and_repeated_until_acknowledged() {
     });
     assert_eq!(*events, want);
     assert_eq!(world.log().report_failures, 0);
+}
+
+#[tokio::test]
+async fn a_round_that_every_source_has_told_is_said_to_be_whole() {
+    let world = World::start(Script::default()).await;
+    let (one, two) = (world.rounds.join(), world.rounds.join());
+    world.reports.send(Report::RoundBegin { round: 0 }).await.unwrap();
+    world.reports.send(lease(1)).await.unwrap();
+    world.reports.send(Report::RoundEnd { round: 0, source: one }).await.unwrap();
+    let first = world.until_reported(1).await.last().unwrap()["sequence"].clone();
+    world.reports.send(lease(2)).await.unwrap();
+    world.reports.send(Report::RoundEnd { round: 0, source: two }).await.unwrap();
+    world.reports.send(lease(3)).await.unwrap();
+    let batches = world.until_reported(3).await;
+    let whole: Vec<_> = batches.iter().filter_map(|it| it.get("resyncedSince")).collect();
+    assert_eq!(whole, [&first], "{batches:?}");
+    assert!(batches.iter().all(|it| it["rack"] == "rack-1"), "{batches:?}");
 }
 
 #[tokio::test]
@@ -178,8 +195,9 @@ async fn a_region_that_is_away_is_waited_for() {
 
 fn lease(last: u8) -> Report {
     Report::Lease(LeaseReport {
-        address: [10, 77, 0, last].into(),
-        mac: Mac([0x52, 0x54, 0, 0x77, 0, last]),
+        address: format!("10.77.0.{last}"),
+        mac: Some(Mac([0x52, 0x54, 0, 0x77, 0, last])),
+        client: None,
         hostname: None,
         state: LeaseState::Active,
         started_at: 1_700_000_000,

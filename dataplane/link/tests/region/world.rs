@@ -11,7 +11,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post, put};
 use axum::{Json, Router};
 use futures_util::stream::{self, StreamExt};
-use ironherd_link::{Ends, LinkConfig, Report, Request, Secret, run};
+use ironherd_link::{Ends, LinkConfig, Report, Request, Rounds, Secret, run};
 use ironherd_snapshot::Snapshot;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
@@ -75,6 +75,7 @@ pub(crate) struct World {
     address: SocketAddr,
     snapshots: watch::Receiver<Option<Arc<Snapshot>>>,
     pub(crate) reports: mpsc::Sender<Report>,
+    pub(crate) rounds: Rounds,
     pub(crate) addresses: watch::Sender<Vec<String>>,
     pub(crate) store: Arc<FolderStore>,
     pub(crate) requests: mpsc::Receiver<Request>,
@@ -120,6 +121,7 @@ impl World {
     ) -> Self {
         let (publish, snapshots) = watch::channel(None);
         let (reports, for_link) = mpsc::channel(4096);
+        let rounds = Rounds::default();
         let store = Arc::new(store);
         let config = LinkConfig {
             region_url: format!("http://{address}"),
@@ -137,6 +139,7 @@ impl World {
             base,
             snapshots: publish,
             reports: for_link,
+            rounds: rounds.clone(),
             store: kept,
             addresses: told,
             requests: asks,
@@ -148,7 +151,7 @@ impl World {
         }
         let log = Log { report_failures: script.report_failures, ..Log::default() };
         let region = Region(Arc::new(Mutex::new((script, log))));
-        Self { region, address, snapshots, reports, store, addresses, requests }
+        Self { region, address, snapshots, reports, rounds, store, addresses, requests }
     }
 
     fn serve(&self, listener: TcpListener) {

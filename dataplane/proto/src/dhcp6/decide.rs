@@ -9,7 +9,7 @@ use super::bindings::{IaAnswer, Promise, kind_of};
 use super::outbox::Waiting;
 use super::request::Request;
 use crate::boot::BootFile;
-use crate::{BootStage, DropReason, Event};
+use crate::{BootStage, DropReason, Event, LeaseChange};
 
 /// Associations looked at in one message.
 const IAS_MAX: usize = 16;
@@ -129,11 +129,14 @@ impl Server {
             for resource in ia.resources().take(IAS_MAX) {
                 let block = Block { address: resource.address, len: resource.len };
                 let Some(holder) = &holder else { continue };
-                known |= if declines {
-                    self.leases.decline(holder, block, until).is_some()
+                let (ended, change) = if declines {
+                    (self.leases.decline(holder, block, until), LeaseChange::Declined)
                 } else {
-                    self.leases.release(holder, block, self.now.wall.0).is_some()
+                    let now = self.now.wall.0;
+                    (self.leases.release(holder, block, now), LeaseChange::Released)
                 };
+                known |= ended.is_some();
+                self.push_lease_event(change, ended);
                 self.push_card(block);
             }
             if !known {

@@ -36,6 +36,10 @@ impl DhcpService {
         self.server.leases()
     }
 
+    pub(super) fn events_lost(&self) -> u64 {
+        self.server.events_lost()
+    }
+
     pub(super) fn claims(&self) -> &Claims {
         self.server.leases().claims()
     }

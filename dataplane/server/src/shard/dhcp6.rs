@@ -13,6 +13,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use ironherd_link::LeaseState;
 use ironherd_proto::dhcp6::{Config, Datagram6, Reply6, Server};
 use ironherd_proto::{DropReason, Instant, Now};
 use ironherd_uring::socket::udp6;
@@ -24,7 +25,7 @@ use tokio::sync::oneshot;
 use self::journal::JournalFile6;
 use super::Shared;
 use super::journal::Journal;
-use super::reports::Reporter;
+use super::reports::{Reporter, lease6_report};
 use crate::clock::Clock;
 use crate::error::RackError;
 use crate::metrics::{Metrics, add, set};
@@ -182,7 +183,8 @@ impl Service {
             view.cards6.set(lease.block.address, lease.mac);
         }
         let journal = Journal::new(path, bytes, ring.waker(), shared.clone());
-        let reporter = Reporter::new(shared.reports.clone(), Arc::clone(&shared.metrics));
+        let (reports, rounds) = (shared.reports.clone(), shared.rounds.clone());
+        let reporter = Reporter::new(reports, rounds, Arc::clone(&shared.metrics));
         let server = Server::new(Config::default(), duid, table);
         let mut service = Self {
             ring,
@@ -286,6 +288,11 @@ impl Service {
             self.join();
             let leases = u64::try_from(self.server.leases().bound().count()).unwrap_or_default();
             set(&self.shared.metrics.dhcp6_leases, leases);
+            self.reporter.note_lost(self.server.events_lost());
+            self.reporter.resync(|place| {
+                let rest = self.server.leases().bound_from(place);
+                rest.map(move |(at, it)| (at, lease6_report(&it, LeaseState::Active, now)))
+            });
         }
     }
 

@@ -1,7 +1,8 @@
 use std::sync::Arc;
 
-use ironherd_leases::Table;
-use ironherd_link::{BootReport, LeaseReport, LeaseState, Report, Stage};
+use ironherd_leases::Lease;
+use ironherd_leases::v6::{Kind, Lease6};
+use ironherd_link::{BootReport, LeaseReport, LeaseState, Report, Rounds, Stage};
 use ironherd_proto::{BootStage, Event, LeaseChange, LeaseEvent, Now};
 use ironherd_snapshot::{Index, Mac};
 use tokio::sync::mpsc::Sender;
@@ -15,25 +16,28 @@ use crate::metrics::{Metrics, add};
 pub(super) struct Reporter {
     to_link: Sender<Report>,
     metrics: Arc<Metrics>,
-    /// How many leases of the table are told already, while the whole table is told again.
-    resync: Option<usize>,
+    rounds: Rounds,
+    source: usize,
+    /// The round that was begun last.
+    round: Option<u64>,
+    /// The place in the table from which on it is to be told, until it is told.
+    place: Option<usize>,
+    events_lost: u64, // What the server had lost when it was last asked.
 }
 
 impl Reporter {
     /// A new run tells the whole table first: the region may have missed the end of the last.
-    pub(super) fn new(to_link: Sender<Report>, metrics: Arc<Metrics>) -> Self {
-        Self { to_link, metrics, resync: Some(0) }
+    pub(super) fn new(to_link: Sender<Report>, rounds: Rounds, metrics: Arc<Metrics>) -> Self {
+        let source = rounds.join();
+        Self { to_link, metrics, rounds, source, round: None, place: None, events_lost: 0 }
     }
 
     /// Takes one event; `mac` is whose lease holds the address of a [`Event::BootByAddress`].
     pub(super) fn report(&mut self, event: Event, mac: Option<Mac>, now: Now) {
         match event {
-            Event::Lease(lease) => {
-                // A lease that does not fit is told later, with the whole table.
-                if self.offer(Report::Lease(lease_report(lease, now))) == Offered::Full {
-                    add(&self.metrics.lease_resyncs, 1);
-                    self.resync = Some(0);
-                }
+            Event::Lease(lease) => self.lease(lease_report(lease, now)),
+            Event::Lease6 { change, lease } => {
+                self.lease(lease6_report(&lease, state_of(change), now));
             }
             Event::Boot { mac, stage, detail } => self.boot(mac, stage, detail),
             Event::BootByAddress { stage, detail, .. } => match mac {
@@ -45,6 +49,30 @@ impl Reporter {
         }
     }
 
+    fn lease(&mut self, lease: LeaseReport) {
+        // A lease that does not fit is told later, with the whole table.
+        if self.offer(Report::Lease(lease)) == Offered::Full {
+            self.missed();
+        }
+    }
+
+    /// The region will not learn of something: all is to be told again.
+    fn missed(&mut self) {
+        let wanted = self.rounds.wanted();
+        // A round that is not begun here will tell it anyway.
+        if self.round == Some(wanted) {
+            add(&self.metrics.lease_resyncs, 1);
+            self.rounds.ask_after(wanted);
+        }
+    }
+
+    /// Takes note of how many events the server has lost before they came here.
+    pub(super) fn note_lost(&mut self, events_lost: u64) {
+        if std::mem::replace(&mut self.events_lost, events_lost) < events_lost {
+            self.missed();
+        }
+    }
+
     fn boot(&mut self, mac: Mac, stage: BootStage, detail: String) {
         let at = u64::try_from(since_epoch().as_millis()).unwrap_or(u64::MAX);
         let report = BootReport { at, mac, stage: stage_of(stage), detail };
@@ -53,27 +81,30 @@ impl Reporter {
         }
     }
 
-    /// Tells the next part of the table, as far as the queue has room.
-    pub(super) fn resync(&mut self, leases: &Table, index: &Index, now: Now) {
-        let Some(told) = self.resync else { return };
-        let room = self.to_link.capacity();
-        let mut count = 0;
-        for lease in leases.bound().skip(told).take(room) {
-            count += 1;
-            let seconds = index.subnet_of(lease.address).map_or(0, |(_, it)| it.lease_seconds);
-            let report = LeaseReport {
-                address: lease.address,
-                mac: lease.mac,
-                hostname: None,
-                state: LeaseState::Active,
-                started_at: lease.expires.saturating_sub(u64::from(seconds)).min(now.wall.0),
-                expires_at: lease.expires,
-            };
-            if self.offer(Report::Lease(report)) == Offered::Full {
-                break;
+    /// Tells the next part of the table, as far as the queue has room, if a round is wanted.
+    /// `leases_from` gives what is bound from a place of the table on, each with its place.
+    pub(super) fn resync<I>(&mut self, leases_from: impl FnOnce(usize) -> I)
+    where
+        I: Iterator<Item = (usize, LeaseReport)>,
+    {
+        let round = self.rounds.wanted();
+        if self.round != Some(round) {
+            if self.offer(Report::RoundBegin { round }) == Offered::Full {
+                return;
+            }
+            (self.round, self.place) = (Some(round), Some(0));
+        }
+        let Some(place) = self.place else { return };
+        for (place, lease) in leases_from(place) {
+            if self.offer(Report::Lease(lease)) == Offered::Full {
+                self.place = Some(place);
+                return;
             }
         }
-        self.resync = (count == room).then_some(told + count);
+        self.place = Some(usize::MAX);
+        if self.offer(Report::RoundEnd { round, source: self.source }) == Offered::Taken {
+            self.place = None;
+        }
     }
 
     fn offer(&self, report: Report) -> Offered {
@@ -91,19 +122,54 @@ enum Offered {
     Full,
 }
 
+/// What runs in the table, as it is told in a round.
+pub(super) fn bound_report(lease: &Lease, index: &Index, now: Now) -> LeaseReport {
+    let seconds = index.subnet_of(lease.address).map_or(0, |(_, it)| it.lease_seconds);
+    LeaseReport {
+        address: lease.address.to_string(),
+        mac: Some(lease.mac),
+        client: None,
+        hostname: None,
+        state: LeaseState::Active,
+        started_at: lease.expires.saturating_sub(u64::from(seconds)).min(now.wall.0),
+        expires_at: lease.expires,
+    }
+}
+
 fn lease_report(lease: LeaseEvent, now: Now) -> LeaseReport {
     LeaseReport {
-        address: lease.address,
-        mac: lease.mac,
+        address: lease.address.to_string(),
+        mac: Some(lease.mac),
+        client: None,
         hostname: lease.hostname,
-        state: match lease.change {
-            LeaseChange::Granted | LeaseChange::Renewed => LeaseState::Active,
-            LeaseChange::Released => LeaseState::Released,
-            LeaseChange::Declined => LeaseState::Declined,
-            LeaseChange::Expired => LeaseState::Expired,
-        },
+        state: state_of(lease.change),
         started_at: now.wall.0,
         expires_at: lease.expires.0,
+    }
+}
+
+pub(super) fn lease6_report(lease: &Lease6, state: LeaseState, now: Now) -> LeaseReport {
+    let kind = match lease.holder.kind {
+        Kind::Address => "na",
+        Kind::Prefix => "pd",
+    };
+    LeaseReport {
+        address: lease.block.to_string(),
+        mac: lease.mac,
+        client: Some(format!("{}/{kind}/{}", hex::encode(&lease.holder.duid), lease.holder.iaid)),
+        hostname: None,
+        state,
+        started_at: now.wall.0,
+        expires_at: lease.expires,
+    }
+}
+
+fn state_of(change: LeaseChange) -> LeaseState {
+    match change {
+        LeaseChange::Granted | LeaseChange::Renewed => LeaseState::Active,
+        LeaseChange::Released => LeaseState::Released,
+        LeaseChange::Declined => LeaseState::Declined,
+        LeaseChange::Expired => LeaseState::Expired,
     }
 }
 
@@ -142,31 +208,59 @@ mod tests {
         Event::Boot { mac, stage: BootStage::Dhcp, detail: String::new() }
     }
 
+    fn report(last: u8) -> LeaseReport {
+        let Event::Lease(it) = lease(last) else { unreachable!() };
+        lease_report(it, Now::default())
+    }
+
+    /// What waits for the link: `b`, `e` mark a round, `l` has the address's last part.
+    fn drain(from_shard: &mut mpsc::Receiver<Report>) -> String {
+        let mut text = String::new();
+        while let Ok(report) = from_shard.try_recv() {
+            text += &match report {
+                Report::Lease(it) => format!("l{} ", it.address.rsplit('.').next().unwrap()),
+                Report::Boot(_) => "boot ".to_owned(),
+                Report::RoundBegin { round } => format!("b{round} "),
+                Report::RoundEnd { round, .. } => format!("e{round} "),
+            };
+        }
+        text
+    }
+
     #[test]
     fn a_full_queue_drops_boots_by_count_and_tells_the_leases_again() {
         let metrics = Arc::new(Metrics::new());
         let (to_link, mut from_shard) = mpsc::channel(2);
-        let mut reporter = Reporter::new(to_link, Arc::clone(&metrics));
+        let mut reporter = Reporter::new(to_link, Rounds::default(), Arc::clone(&metrics));
         let now = Now::default();
-        reporter.resync(&Table::default(), &Index::default(), now);
-        assert_eq!(reporter.resync, None, "an empty table is told at once");
-        for event in [lease(1), boot(1), boot(2), boot(3), lease(2)] {
+        reporter.resync(|_| std::iter::empty());
+        assert_eq!(drain(&mut from_shard), "b0 e0 ");
+        for event in [lease(1), boot(1), boot(2), boot(3), lease(2), lease(3)] {
             reporter.report(event, None, now);
         }
         let text = metrics.text();
         assert!(text.contains("events_dropped_total 2\n"), "{text}");
-        assert!(text.contains("lease_resyncs_total 1\n"), "{text}");
-        assert_eq!(reporter.resync, Some(0));
-        assert!(matches!(from_shard.try_recv(), Ok(Report::Lease(_))));
-        assert!(matches!(from_shard.try_recv(), Ok(Report::Boot(_))));
-        assert!(from_shard.try_recv().is_err());
+        assert!(text.contains("lease_resyncs_total 1\n"), "one round for both: {text}");
+        assert_eq!(drain(&mut from_shard), "l1 boot ");
+        // In parts, as the queue has room; a place that did not fit is the next one's first.
+        let table = |from: usize| (from..5).map(|at| (at, report(u8::try_from(at).unwrap())));
+        let mut parts = Vec::new();
+        for _ in 0..5 {
+            reporter.resync(table);
+            parts.push(drain(&mut from_shard));
+        }
+        assert_eq!(parts, ["b1 l0 ", "l1 l2 ", "l3 l4 ", "e1 ", ""]);
+        reporter.note_lost(1);
+        reporter.note_lost(1);
+        reporter.resync(|_| std::iter::empty());
+        assert_eq!(drain(&mut from_shard), "b2 e2 ");
     }
 
     #[test]
     fn an_address_without_a_lease_names_nobody() {
         let metrics = Arc::new(Metrics::new());
         let (to_link, mut from_shard) = mpsc::channel(2);
-        let mut reporter = Reporter::new(to_link, Arc::clone(&metrics));
+        let mut reporter = Reporter::new(to_link, Rounds::default(), Arc::clone(&metrics));
         for mac in [None, Some(Mac([2, 0, 0, 0, 0, 9]))] {
             let address = Ipv4Addr::new(10, 0, 0, 9).into();
             let detail = "vmlinuz".to_owned();
