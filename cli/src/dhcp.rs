@@ -1,7 +1,9 @@
-//! `ironherd dhcp …`: what clients get, and what they sent.
+//! `ironherd dhcp …`: what clients are told, what they get, and what they sent.
 
 mod capture;
+mod class;
 mod explain;
+mod option;
 
 use clap::Subcommand;
 
@@ -14,6 +16,12 @@ pub(crate) enum DhcpCommand {
     Explain(Box<explain::Explain>),
     /// Shows the DHCP packets that racks have kept of a card, or saves them as a pcap file.
     Capture(capture::Capture),
+    /// Options at every scope: global, fabric, VLAN, subnet, range, class, machine.
+    #[command(subcommand)]
+    Option(option::OptionCommand),
+    /// Client classes: clients told apart by what they send.
+    #[command(subcommand)]
+    Class(class::ClassCommand),
 }
 
 pub(crate) async fn run(
@@ -24,5 +32,7 @@ pub(crate) async fn run(
     match command {
         DhcpCommand::Explain(it) => explain::run(client, output, *it).await,
         DhcpCommand::Capture(it) => capture::run(client, output, it).await,
+        DhcpCommand::Option(it) => option::run(client, output, it).await,
+        DhcpCommand::Class(it) => class::run(client, output, it).await,
     }
 }

@@ -4,7 +4,7 @@ use clap::{Args, Subcommand, ValueEnum};
 use serde_json::{Value, json};
 
 use crate::client::Client;
-use crate::names::{self, SUBNET};
+use crate::noun::SUBNET;
 use crate::output::{self, Column, Output};
 
 const LIST: &str = include_str!("documents/lease_list.graphql");
@@ -110,7 +110,7 @@ async fn list(client: &Client, output: Output, it: List) -> anyhow::Result<()> {
     });
     let filter = json!({
         "address": it.address, "macAddress": it.mac, "state": state, "hostname": it.hostname,
-        "at": it.at, "subnetId": names::id(client, SUBNET, it.subnet.as_deref()).await?,
+        "at": it.at, "subnetId": SUBNET.id(client, it.subnet.as_deref()).await?,
     });
     let variables = json!({ "filter": filter });
     let rows = crate::machine::all_pages(client, LIST, "leases", variables).await?;

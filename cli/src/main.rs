@@ -11,7 +11,8 @@ mod lease;
 mod load;
 mod logs;
 mod machine;
-mod names;
+mod network;
+mod noun;
 mod output;
 mod serve;
 mod subnet;
@@ -70,9 +71,24 @@ enum Command {
     /// Finds, commissions, deploys, releases and switches machines.
     #[command(subcommand)]
     Machine(machine::MachineCommand),
-    /// Networks, ranges and reservations.
+    /// Sets of VLANs that can be reached from one another.
+    #[command(subcommand)]
+    Fabric(network::fabric::FabricCommand),
+    /// VLANs, and what DHCP does on each.
+    #[command(subcommand)]
+    Vlan(network::vlan::VlanCommand),
+    /// The networks that racks serve.
     #[command(subcommand)]
     Subnet(subnet::SubnetCommand),
+    /// The same for IPv6, with prefixes to delegate and Router Advertisements.
+    #[command(subcommand)]
+    Subnet6(network::subnet6::Subnet6Command),
+    /// Addresses for clients without a reservation.
+    #[command(subcommand)]
+    Range(network::range::RangeCommand),
+    /// Addresses that are kept for one client each.
+    #[command(subcommand)]
+    Reservation(network::reservation::ReservationCommand),
     /// What DHCP clients get and why, and the packets that they sent.
     #[command(subcommand)]
     Dhcp(dhcp::DhcpCommand),
@@ -168,7 +184,14 @@ async fn run(arguments: Arguments, config: &Config) -> anyhow::Result<()> {
     match arguments.command {
         Command::Up(_) | Command::Region(_) | Command::Rack(_) | Command::Load(_) => Ok(()),
         Command::Machine(command) => machine::run(&client()?, output, command).await,
+        Command::Fabric(command) => network::fabric::run(&client()?, output, command).await,
+        Command::Vlan(command) => network::vlan::run(&client()?, output, command).await,
         Command::Subnet(command) => subnet::run(&client()?, output, command).await,
+        Command::Subnet6(command) => network::subnet6::run(&client()?, output, command).await,
+        Command::Range(command) => network::range::run(&client()?, output, command).await,
+        Command::Reservation(command) => {
+            network::reservation::run(&client()?, output, command).await
+        }
         Command::Dhcp(command) => dhcp::run(&client()?, output, command).await,
         Command::Lease(command) => lease::run(&client()?, output, command).await,
         Command::Image(command) => image::run(client, output, command).await,

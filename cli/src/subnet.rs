@@ -1,16 +1,13 @@
 //! `ironherd subnet …`: the networks that racks serve.
 
-use anyhow::Context as _;
 use clap::{Args, Subcommand};
 use serde_json::json;
 
 use crate::client::Client;
+use crate::noun::{SUBNET, VLAN, change, first_last, given};
 use crate::output::{self, Column, Output};
 
-const LIST: &str = include_str!("documents/subnet_list.graphql");
 const CREATE: &str = include_str!("documents/subnet_create.graphql");
-const RANGE: &str = include_str!("documents/range_create.graphql");
-const RESERVE: &str = include_str!("documents/reservation_create.graphql");
 
 const COLUMNS: &[Column] = &[
     ("NAME", "/name"),
@@ -28,6 +25,21 @@ pub(crate) enum SubnetCommand {
     List,
     /// Adds a subnet.
     Create(Create),
+    /// Changes what a subnet's machines are told, e.g. `ironherd subnet update rack1 --dns 10.20.0.2`.
+    Update {
+        /// Name, CIDR or id of the subnet.
+        subnet: String,
+        /// Its new name.
+        #[arg(long)]
+        name: Option<String>,
+        #[command(flatten)]
+        fields: Fields,
+    },
+    /// Removes a subnet with its ranges and reservations.
+    Delete {
+        /// Name, CIDR or id of the subnet.
+        subnet: String,
+    },
     /// Ties an address to a network card; without an address, the next free one.
     Reserve {
         /// Name, CIDR or id of the subnet.
@@ -45,6 +57,18 @@ pub(crate) struct Create {
     name: String,
     /// The network, e.g. 10.20.0.0/24.
     cidr: String,
+    /// Addresses for machines without a reservation, FIRST-LAST; may be given several times.
+    #[arg(long)]
+    dynamic: Vec<String>,
+    #[command(flatten)]
+    fields: Fields,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Fields {
+    /// FABRIC/VID, name or id of its VLAN.
+    #[arg(long)]
+    vlan: Option<String>,
     /// Default route of the machines.
     #[arg(long)]
     gateway: Option<String>,
@@ -57,9 +81,9 @@ pub(crate) struct Create {
     /// Domain of the machines' names.
     #[arg(long)]
     domain: Option<String>,
-    /// Addresses for machines without a reservation, FIRST-LAST; may be given several times.
+    /// Largest packet of the network, in bytes.
     #[arg(long)]
-    dynamic: Vec<String>,
+    mtu: Option<u16>,
     /// How long an address is lent.
     #[arg(long)]
     lease_seconds: Option<u32>,
@@ -73,40 +97,54 @@ pub(crate) async fn run(
     match command {
         SubnetCommand::List => {}
         SubnetCommand::Create(it) => {
-            let input = json!({
-                "name": it.name, "cidr": it.cidr, "gateway": it.gateway, "domain": it.domain,
-                "dnsServers": it.dns_servers, "ntpServers": it.ntp_servers,
-                "leaseSeconds": it.lease_seconds,
-            });
+            let mut input = input(client, &it.fields, Some(&it.name)).await?;
+            input["cidr"] = json!(it.cidr);
             let data = client.run(CREATE, json!({ "input": input })).await?;
-            let id = data["subnetCreate"]["subnet"]["id"].clone();
+            let id = &data["subnetCreate"]["subnet"]["id"];
             for range in &it.dynamic {
-                let (first, last) = range
-                    .split_once('-')
-                    .with_context(|| format!("--dynamic {range}: write FIRST-LAST"))?;
+                let (first, last) = first_last(range)?;
                 let input = json!({ "subnetId": id, "first": first, "last": last });
-                client.run(RANGE, json!({ "input": input })).await?;
+                change(client, "rangeCreate", None, Some(input)).await?;
             }
         }
+        SubnetCommand::Update { subnet, name, fields } => {
+            let id = SUBNET.id(client, Some(&subnet)).await?;
+            let input = input(client, &fields, name.as_deref()).await?;
+            change(client, "subnetUpdate", Some(&id), Some(input)).await?;
+        }
+        SubnetCommand::Delete { subnet } => {
+            let id = SUBNET.id(client, Some(&subnet)).await?;
+            change(client, "subnetDelete", Some(&id), None).await?;
+        }
         SubnetCommand::Reserve { subnet, mac, address } => {
-            let subnets = list(client).await?;
-            let named = |it: &&serde_json::Value| {
-                [&it["name"], &it["cidr"], &it["id"]].contains(&&json!(subnet))
-            };
-            let id = subnets.iter().find(named).map(|it| it["id"].clone());
-            let id = id.with_context(|| {
-                format!("no subnet is called `{subnet}`; `ironherd subnet list` shows all")
-            })?;
+            let id = SUBNET.id(client, Some(&subnet)).await?;
             let input = json!({ "subnetId": id, "macAddress": mac, "address": address });
-            client.run(RESERVE, json!({ "input": input })).await?;
+            change(client, "reservationCreate", None, Some(input)).await?;
         }
     }
     output::print_rows(output, COLUMNS, &list(client).await?);
     Ok(())
 }
 
+async fn input(
+    client: &Client,
+    it: &Fields,
+    name: Option<&str>,
+) -> anyhow::Result<serde_json::Value> {
+    Ok(given([
+        ("name", json!(name)),
+        ("vlanId", VLAN.id(client, it.vlan.as_deref()).await?),
+        ("gateway", json!(it.gateway)),
+        ("dnsServers", json!(it.dns_servers)),
+        ("ntpServers", json!(it.ntp_servers)),
+        ("domain", json!(it.domain)),
+        ("mtu", json!(it.mtu)),
+        ("leaseSeconds", json!(it.lease_seconds)),
+    ]))
+}
+
 async fn list(client: &Client) -> anyhow::Result<Vec<serde_json::Value>> {
-    let mut rows = crate::machine::all_pages(client, LIST, "subnets", json!({})).await?;
+    let mut rows = SUBNET.rows(client).await?;
     for row in &mut rows {
         let ranges = row["ranges"].as_array().cloned().unwrap_or_default();
         let text = |it: &serde_json::Value| {

@@ -7,7 +7,7 @@ use clap::Args;
 use serde_json::{Value, json};
 
 use crate::client::Client;
-use crate::names::{self, RACK};
+use crate::noun::RACK;
 use crate::output::{self, Column, Output};
 
 const CAPTURE: &str = include_str!("../documents/dhcp_capture.graphql");
@@ -45,7 +45,7 @@ pub(crate) struct Capture {
 pub(super) async fn run(client: &Client, output: Output, it: Capture) -> anyhow::Result<()> {
     let input = json!({
         "macAddress": it.mac, "since": it.since, "until": it.until,
-        "rackId": names::id(client, RACK, it.rack.as_deref()).await?,
+        "rackId": RACK.id(client, it.rack.as_deref()).await?,
     });
     let data = client.run(CAPTURE, json!({ "input": input })).await?;
     let capture = &data["dhcpCapture"]["capture"];

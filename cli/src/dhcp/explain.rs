@@ -5,7 +5,7 @@ use comfy_table::{Attribute, Cell, Color, Table, presets};
 use serde_json::{Value, json};
 
 use crate::client::Client;
-use crate::names::{self, RACK, SUBNET};
+use crate::noun::{RACK, SUBNET};
 use crate::output::Output;
 
 const EXPLAIN: &str = include_str!("../documents/dhcp_explain.graphql");
@@ -92,8 +92,8 @@ pub(super) async fn run(client: &Client, output: Output, it: Explain) -> anyhow:
         "circuitId": it.circuit_id, "remoteId": it.remote_id,
         "requestedAddress": it.requested, "hostname": it.hostname, "proxyPort": it.proxy_port,
         "wants": if it.wants.is_empty() { Value::Null } else { json!(it.wants) },
-        "subnetId": names::id(client, SUBNET, it.subnet.as_deref()).await?,
-        "rackId": names::id(client, RACK, it.rack.as_deref()).await?,
+        "subnetId": SUBNET.id(client, it.subnet.as_deref()).await?,
+        "rackId": RACK.id(client, it.rack.as_deref()).await?,
     });
     let data = client.run(EXPLAIN, json!({ "input": input })).await?;
     let explanation = &data["dhcpExplain"];

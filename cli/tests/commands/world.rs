@@ -33,7 +33,7 @@ fn ip(line: &str) {
 
 impl World {
     /// The namespaces and an administrator; nothing serves yet.
-    pub(crate) fn new() -> Option<Self> {
+    pub(crate) fn new(name: &str) -> Option<Self> {
         if let Some(missing) = ["ip", "busybox"].into_iter().find(|it| !has(it)) {
             skip(&format!("`{missing}` is not installed"));
             return None;
@@ -44,7 +44,8 @@ impl World {
             return None;
         }
         let id = std::process::id();
-        let (server, client) = (format!("ironherd-asks-{id}-s"), format!("ironherd-asks-{id}-c"));
+        let (server, client) =
+            (format!("ironherd-{name}-{id}-s"), format!("ironherd-{name}-{id}-c"));
         let dir = tempfile::tempdir().unwrap();
         let world = Self { server, client, dir, up: None };
         let Self { server, client, .. } = &world;

@@ -1,19 +1,15 @@
 //! Explanations and captures, from the shell down to real clients: region and rack in one process
 //! in a namespace, a DHCP client of busybox in another.
 
-#![allow(clippy::unwrap_used, reason = "in a test a failure is the message")]
-
-mod world;
-
 use serde_json::Value;
 
-use world::World;
+use crate::world::World;
 
 const MAC: &str = "52:54:00:77:00:10";
 
 #[test]
 fn what_is_explained_is_what_the_client_gets_and_what_the_capture_shows() {
-    let Some(mut world) = World::new() else { return };
+    let Some(mut world) = World::new("asks") else { return };
     let refused = world.run(&["dhcp", "explain", "--mac", MAC]);
     assert!(!refused.status.success(), "nobody serves yet");
     world.serve();
