@@ -53,6 +53,10 @@ pub(crate) struct Rack {
     pub(crate) shards: u32,
     /// `durable`: no lease is granted before it is on disk; `relaxed`: the disk follows in 50 ms.
     pub(crate) durability: Durability,
+    /// DHCP packets a second that one card may send, with bursts of eight seconds' worth; 0: any.
+    pub(crate) card_rate: u32,
+    /// The same for all that one relay passes on; 0: any.
+    pub(crate) relay_rate: u32,
 }
 
 impl Default for Config {
@@ -89,6 +93,8 @@ impl Default for Rack {
             capture_bytes: 4 << 20,
             shards: 0,
             durability: Durability::Durable,
+            card_rate: 8,
+            relay_rate: 0,
         }
     }
 }

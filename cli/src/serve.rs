@@ -200,6 +200,8 @@ fn rack_config(config: &Config) -> anyhow::Result<RackConfig> {
         capture_bytes: rack.capture_bytes,
         shards: rack.shards,
         durability: rack.durability,
+        card_rate: rack.card_rate,
+        relay_rate: rack.relay_rate,
         ..RackConfig::default()
     })
 }

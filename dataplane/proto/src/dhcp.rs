@@ -8,6 +8,7 @@ mod decide;
 mod destination;
 mod foreign;
 mod judge;
+mod limits;
 mod names;
 mod outbox;
 mod probes;
@@ -26,14 +27,16 @@ use ironherd_snapshot::{Index, Mac};
 
 pub(crate) use self::classes::holds;
 pub use self::foreign::ForeignServer;
+pub use self::limits::Rate;
 pub use self::scopes::Scope;
 pub use self::sheet::Fate;
 
 use self::foreign::Foreign;
+use self::limits::Relays;
 use self::outbox::Outbox;
 pub use self::probes::Probe;
 use self::probes::Probes;
-use self::recent::Recent;
+use self::recent::{Recent, Standing};
 use self::request::Request;
 use crate::{
     DropCounters, DropReason, Event, Instant, LeaseChange, LeaseEvent, Link, Now, UnixSeconds,
@@ -82,6 +85,10 @@ pub struct Config {
     /// How long a foreign server that is heard no more keeps a VLAN in mode `Auto` from full
     /// service.
     pub foreign_memory: Duration,
+    /// Packets of one card that are looked at. A boot needs some twenty within a minute.
+    pub card_rate: Rate,
+    /// Packets of one relay that are looked at.
+    pub relay_rate: Rate,
     /// Replies that may wait, for the journal or for the caller, before new ones are refused.
     pub replies_max: usize,
     /// Events that may wait for the caller; beyond, the oldest goes.
@@ -94,6 +101,8 @@ impl Default for Config {
             offer_hold: Duration::from_secs(60),
             decline_quarantine: Duration::from_hours(1),
             foreign_memory: Duration::from_mins(15),
+            card_rate: Rate(8),
+            relay_rate: Rate(0),
             replies_max: 65_536,
             events_max: 65_536,
         }
@@ -114,6 +123,7 @@ pub struct Server {
     leases: Table,
     outbox: Outbox,
     recent: Recent,
+    relays: Relays,
     foreign: Foreign,
     probes: Probes,
     events: VecDeque<Event>,
@@ -130,6 +140,7 @@ impl Server {
             leases,
             outbox: Outbox::default(),
             recent: Recent::new(),
+            relays: Relays::new(),
             foreign: Foreign::default(),
             probes: Probes::default(),
             events: VecDeque::new(),
@@ -154,7 +165,7 @@ impl Server {
     ) -> Result<(), DropReason> {
         self.now = now;
         let request = Request::parse(snapshot, port, source, link, payload)?;
-        self.make_room(&request)?;
+        self.admit(&request)?;
         self.leases.follow(snapshot);
         self.decide(&request)
     }
@@ -166,16 +177,24 @@ impl Server {
         self.foreign.set(vlan, server);
     }
 
-    /// Overload drops repeats before first contacts: whoever was heard once gets its answer yet,
-    /// a machine that was never heard waits seconds for its next try.
-    fn make_room(&mut self, request: &Request<'_>) -> Result<(), DropReason> {
-        let repeated = self.recent.note(request.mac, request.message.xid(), self.now.instant);
+    /// Holds back who asks too much. Overload drops repeats before first contacts: whoever was
+    /// heard once gets its answer yet, a machine that was never heard waits seconds for its next
+    /// try.
+    fn admit(&mut self, request: &Request<'_>) -> Result<(), DropReason> {
+        let (message, now) = (&request.message, self.now.instant);
+        let standing = self.recent.note(request.mac, message.xid(), self.config.card_rate, now);
+        if standing == Standing::TooMany {
+            return Err(DropReason::DhcpCardRate);
+        }
+        if !self.relays.take(message.giaddr(), self.config.relay_rate, now) {
+            return Err(DropReason::DhcpRelayRate);
+        }
         let waiting = self.outbox.len();
         let full = self.config.replies_max <= waiting;
         if full || PENDING_BYTES_MAX < self.leases.pending_bytes() {
             return Err(DropReason::DhcpBacklog);
         }
-        if repeated && self.config.replies_max / 2 < waiting {
+        if standing == Standing::Repeated && self.config.replies_max / 2 < waiting {
             return Err(DropReason::DhcpRepeat);
         }
         Ok(())

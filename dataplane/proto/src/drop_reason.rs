@@ -50,6 +50,10 @@ drop_reasons! {
     DhcpUnknownClient => "dhcp_unknown_client",
     /// RELEASE or DECLINE of an address that the client does not hold.
     DhcpNotHolder => "dhcp_not_holder",
+    /// The card asks more often than any client needs to (`rack.card_rate`).
+    DhcpCardRate => "dhcp_card_rate",
+    /// The relay passes on more than it may (`rack.relay_rate`).
+    DhcpRelayRate => "dhcp_relay_rate",
     /// Too many replies wait already.
     DhcpBacklog => "dhcp_backlog",
     /// A repeat, refused so that first contacts still fit.

@@ -2,6 +2,7 @@ use std::path::PathBuf;
 
 use ironherd_leases::Slice;
 use ironherd_link::Secret;
+use ironherd_proto::dhcp::{self, Rate};
 use serde::{Deserialize, Serialize};
 
 use crate::faults::DiskFaults;
@@ -26,6 +27,10 @@ pub struct RackConfig {
     /// Threads that answer. 0: one for each processor but one, which the rest of the rack has.
     pub shards: u32,
     pub durability: Durability,
+    /// DHCP packets a second that one card may send, with bursts of eight seconds' worth. 0: any.
+    pub card_rate: u32,
+    /// The same for all that one relay passes on. 0: any.
+    pub relay_rate: u32,
     /// Lets tests make the disk fail.
     #[serde(skip)]
     pub disk_faults: DiskFaults,
@@ -53,6 +58,14 @@ impl Durability {
 }
 
 impl RackConfig {
+    /// What each shard's DHCP server may do.
+    pub(crate) fn dhcp(&self) -> dhcp::Config {
+        // A card is one shard's; what a relay passes on is spread over all.
+        let relay_rate = self.relay_rate.div_ceil(self.shard_count());
+        let (card_rate, relay_rate) = (Rate(self.card_rate), Rate(relay_rate));
+        dhcp::Config { card_rate, relay_rate, ..dhcp::Config::default() }
+    }
+
     /// How many shards there shall be on this host.
     #[must_use]
     pub fn shard_count(&self) -> u32 {
@@ -106,6 +119,8 @@ impl Default for RackConfig {
             capture_bytes: 4 << 20,
             shards: 0,
             durability: Durability::default(),
+            card_rate: dhcp::Config::default().card_rate.0,
+            relay_rate: dhcp::Config::default().relay_rate.0,
             disk_faults: DiskFaults::default(),
         }
     }

@@ -123,6 +123,7 @@ impl Rack {
             probes,
             ports: UrlPorts { http: ports.http, gateway: ports.gateway },
             durability: config.durability,
+            dhcp: config.dhcp(),
             disk_faults: config.disk_faults.clone(),
         };
         let generation = snapshot.as_ref().map_or(0, |it| it.generation);

@@ -54,6 +54,7 @@ pub(crate) struct Shared {
     pub(crate) probes: mpsc::Sender<ShardProbe>,
     pub(crate) ports: UrlPorts,
     pub(crate) durability: Durability,
+    pub(crate) dhcp: ironherd_proto::dhcp::Config,
     pub(crate) disk_faults: DiskFaults,
 }
 
@@ -130,7 +131,7 @@ impl Shard {
             index,
             view: shared.view.load_full(),
             roles: placed.roles,
-            dhcp: placed.dhcp.map(|sockets| DhcpService::new(sockets, table)),
+            dhcp: placed.dhcp.map(|sockets| DhcpService::new(shared.dhcp, sockets, table)),
             tftp: placed.tftp.map(TftpService::new),
             http: placed.http.then(HttpService::default),
             journal: Journal::new(path, bytes, ring.waker(), shared.clone()),

@@ -2,6 +2,7 @@ use std::time::Duration;
 
 use ironherd_snapshot::Mac;
 
+use super::limits::{Rate, Used};
 use crate::Instant;
 
 /// Places of the memory: enough that the clients of one storm seldom share one.
@@ -11,10 +12,28 @@ const REPEAT_WITHIN: Duration = Duration::from_secs(1);
 
 /// Remembers who was heard last, one client a place; a newcomer replaces the older.
 ///
-/// Forgetting one only lets a repeat pass as a first contact.
+/// Forgetting one only lets a repeat pass as a first contact, and gives it a new allowance.
 #[derive(Debug)]
 pub(super) struct Recent {
-    places: Vec<Option<(Mac, u32, Instant)>>,
+    places: Vec<Option<Heard>>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Heard {
+    mac: Mac,
+    xid: u32,
+    at: Instant,
+    used: Used,
+}
+
+/// What is known of a message before it is looked into.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Standing {
+    New,
+    /// Its transaction was heard a moment ago.
+    Repeated,
+    /// Its card has asked more than its rate.
+    TooMany,
 }
 
 impl Recent {
@@ -22,17 +41,24 @@ impl Recent {
         Self { places: vec![None; PLACES] }
     }
 
-    /// Notes one message; `true` if its transaction was heard a moment ago.
+    /// Notes one message.
     ///
     /// DISCOVER and REQUEST share a number, so a REQUEST right behind counts as a repeat too. It
     /// will come again, and its offer is kept.
-    pub(super) fn note(&mut self, mac: Mac, xid: u32, now: Instant) -> bool {
+    pub(super) fn note(&mut self, mac: Mac, xid: u32, rate: Rate, now: Instant) -> Standing {
         // The low bytes differ within a rack, the middle ones between vendors.
         let [_, a, b, c, d, e] = mac.0.map(usize::from);
         let place = (a ^ c << 3 ^ b << 5 ^ d << 6 ^ e) % PLACES;
-        let last = self.places[place].replace((mac, xid, now));
-        last.is_some_and(|(who, what, when)| {
-            (who, what) == (mac, xid) && now.saturating_since(when) < REPEAT_WITHIN
-        })
+        let last = self.places[place].filter(|it| it.mac == mac);
+        let mut used = last.map(|it| it.used).unwrap_or_default();
+        let may = used.take(rate, now);
+        self.places[place] = Some(Heard { mac, xid, at: now, used });
+        match last {
+            _ if !may => Standing::TooMany,
+            Some(it) if it.xid == xid && now.saturating_since(it.at) < REPEAT_WITHIN => {
+                Standing::Repeated
+            }
+            _ => Standing::New,
+        }
     }
 }

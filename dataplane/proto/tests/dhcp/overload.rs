@@ -1,7 +1,7 @@
 //! Every queue has its bound, and a full one turns repeats away first.
 
 use ironherd_leases::Table;
-use ironherd_proto::dhcp::{Config, Server};
+use ironherd_proto::dhcp::{Config, Rate, Server};
 use ironherd_proto::{DropReason, Event};
 use ironherd_wire::dhcp::MessageType::Discover;
 
@@ -44,6 +44,35 @@ fn a_repeat_seconds_later_is_a_new_contact() {
     }
     lab.wait(4); // EDK2's first repeat.
     assert_eq!(hear(&mut lab, 1), Ok(()));
+}
+
+#[test]
+fn a_card_that_floods_is_held_back_and_the_others_are_served() {
+    let config = Config { card_rate: Rate(2), ..Config::default() };
+    let server = Server::new(config, Table::default());
+    let mut lab = Lab { server, ..Lab::new(snapshot(None, true)) };
+    let passed = (0..10_000).filter(|_| hear(&mut lab, 1).is_ok()).count();
+    assert_eq!(passed, 16, "eight seconds' worth");
+    assert_eq!(hear(&mut lab, 1), Err(DropReason::DhcpCardRate));
+    for card in 2..50 {
+        assert_eq!(hear(&mut lab, card), Ok(()), "card {card}");
+    }
+    lab.wait(4);
+    let passed = (0..100).filter(|_| hear(&mut lab, 1).is_ok()).count();
+    assert_eq!(passed, 8, "what four seconds have given back");
+}
+
+/// EDK2 asks at 0, 4, 12 and 28 s, iPXE and the installed system a few times each: nobody who
+/// boots, three times over, comes near the limit.
+#[test]
+fn a_card_that_boots_and_boots_again_is_never_held_back() {
+    let mut lab = Lab::new(snapshot(None, true));
+    for _ in 0..3 {
+        for wait in [0, 4, 8, 16, 0, 1, 0, 0, 2, 0, 0, 1, 0] {
+            lab.wait(wait);
+            lab.lease(mac(1)); // DISCOVER and REQUEST.
+        }
+    }
 }
 
 #[test]

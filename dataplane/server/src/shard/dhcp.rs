@@ -27,8 +27,8 @@ pub(super) struct DhcpService {
 const REPLY_BYTES_MAX: usize = 1500 + HEADER_BYTES;
 
 impl DhcpService {
-    pub(super) fn new(sockets: DhcpSockets, leases: Table) -> Self {
-        let server = Server::new(Config::default(), leases);
+    pub(super) fn new(config: Config, sockets: DhcpSockets, leases: Table) -> Self {
+        let server = Server::new(config, leases);
         Self { server, sockets, frame: Vec::with_capacity(REPLY_BYTES_MAX) }
     }
 
