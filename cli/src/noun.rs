@@ -183,7 +183,8 @@ mod tests {
                 "fabricDelete",
                 true,
                 false,
-                "mutation($id: ID!) { fabricDelete(id: $id) { userErrors { code field message } } }",
+                "mutation($id: ID!) { fabricDelete(id: $id) \
+                 { userErrors { code field message } } }",
             ),
             (
                 "subnet6Create",

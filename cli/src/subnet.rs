@@ -25,7 +25,7 @@ pub(crate) enum SubnetCommand {
     List,
     /// Adds a subnet.
     Create(Create),
-    /// Changes what a subnet's machines are told, e.g. `ironherd subnet update rack1 --dns 10.20.0.2`.
+    /// Changes what machines are told, e.g. `ironherd subnet update rack1 --dns 10.20.0.2`.
     Update {
         /// Name, CIDR or id of the subnet.
         subnet: String,

@@ -16,7 +16,7 @@ pub(crate) enum ClassCommand {
     /// Lists client classes in their order: the first that names a boot file wins.
     List,
     /// Adds a class, e.g.
-    /// `ironherd dhcp class create arm-boards --when "vendor-class starts-with PXEClient:Arch:00011"`.
+    /// `ironherd dhcp class create boards --when "vendor-class starts-with PXEClient:Arch:00011"`.
     Create {
         /// What people call it.
         name: String,
@@ -180,24 +180,24 @@ mod tests {
 
     #[test]
     fn conditions_are_read_and_shown_alike() {
+        let row = |field, operator, rest: Value| {
+            let mut want = json!({ "field": field, "operator": operator });
+            let rest = rest.as_object().cloned().unwrap_or_default();
+            rest.into_iter().for_each(|(name, value)| want[name] = value);
+            want
+        };
         let rows = [
-            (
-                "mac starts-with 52:54:00",
-                json!({"field": "MAC", "operator": "STARTS_WITH", "value": "52:54:00"}),
-            ),
-            (
-                "not user-class present",
-                json!({"field": "USER_CLASS", "operator": "PRESENT", "negate": true}),
-            ),
+            ("mac starts-with 52:54:00", row("MAC", "STARTS_WITH", json!({ "value": "52:54:00" }))),
+            ("not user-class present", row("USER_CLASS", "PRESENT", json!({ "negate": true }))),
             (
                 "vendor-class equals two words",
-                json!({"field": "VENDOR_CLASS", "operator": "EQUALS", "value": "two words"}),
+                row("VENDOR_CLASS", "EQUALS", json!({ "value": "two words" })),
             ),
             (
                 "option:43.6 contains 0x08",
-                json!({"field": "OPTION", "option": 43, "subOption": 6, "operator": "CONTAINS", "value": "0x08"}),
+                row("OPTION", "CONTAINS", json!({ "option": 43, "subOption": 6, "value": "0x08" })),
             ),
-            ("option:12 present", json!({"field": "OPTION", "option": 12, "operator": "PRESENT"})),
+            ("option:12 present", row("OPTION", "PRESENT", json!({ "option": 12 }))),
         ];
         for (text, want) in rows {
             let got = condition(text).unwrap();
