@@ -57,11 +57,12 @@ fuzz_target!(|input: &[u8]| {
     let link = Link6 { link, link_local: None, addresses: vec![ours] };
     let duid = vec![0, 4, 1, 2, 3];
     let mut server = Server::new(Config::default(), duid, Table6::default());
-    let (mut disk, mut payload) = (Vec::new(), Vec::new());
+    let (mut disk, mut payload, mut wall) = (Vec::new(), Vec::new(), 0);
     for (at, datagram) in datagrams(input).take(64).enumerate() {
         let at = at as u64;
         let instant = Instant::from_nanos(at * 100_000_000_000);
-        let now = Now { instant, wall: UnixSeconds(1_000_000 + at * 100) };
+        wall = 1_000_000 + at * 100;
+        let now = Now { instant, wall: UnixSeconds(wall) };
         let source = SocketAddrV6::new(Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, 9), 546, 0, 1);
         let destination = Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 1, 2);
         server.handle_timeouts(now);
@@ -81,7 +82,8 @@ fuzz_target!(|input: &[u8]| {
         bound.sort_unstable();
         assert!(bound.windows(2).all(|it| it[0] != it[1]));
     }
-    let (table, recovery) = Table6::recover(&disk);
+    let (mut table, recovery) = Table6::recover(&disk);
+    while table.expire(wall).is_some() {} // The end of a lease is in its record already.
     assert!(!recovery.torn && recovery.damaged == 0);
     assert_eq!(table.bound().count(), server.leases().bound().count());
 });

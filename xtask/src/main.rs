@@ -3,6 +3,7 @@
 mod bench;
 mod build;
 mod ci;
+mod fuzz;
 mod packages;
 mod run;
 mod tidy;
@@ -50,6 +51,14 @@ enum Task {
     Setup,
     /// Builds `ironherd` and the static agent; prints where they are.
     Build,
+    /// Fuzzes the parsers and state machines that strangers can reach.
+    Fuzz {
+        /// `dhcp4`, `dhcp6`, …; left out, all in turn.
+        target: Option<String>,
+        /// How long each runs.
+        #[arg(long, default_value_t = 60)]
+        seconds: u32,
+    },
     /// Runs one benchmark: `dhcp` beside the servers of others, or a criterion bench by its name.
     Bench {
         /// `dhcp`, `wire_parse`, `dhcp_decide`, …
@@ -89,6 +98,7 @@ fn perform(task: Task) -> anyhow::Result<()> {
             eprintln!("{}\n{}", built.ironherd.display(), built.agent.display());
             Ok(())
         }
+        Task::Fuzz { target, seconds } => fuzz::fuzz(target.as_deref(), seconds),
         Task::Bench { name, quick, output, rest } => match name.as_str() {
             "dhcp" => bench::dhcp(quick, &output, &rest),
             _ => bench::criterion(&name, &rest),
