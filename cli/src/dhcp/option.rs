@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use crate::client::Client;
 use crate::network::range;
-use crate::noun::{CLASS, FABRIC, MACHINE, SUBNET, SUBNET6, VLAN, change, given};
+use crate::noun::{CLASS, FABRIC, MACHINE, SUBNET, SUBNET6, VLAN, change};
 use crate::output::{self, Column, Output};
 
 const SETTINGS: &str = include_str!("../documents/settings_show.graphql");
@@ -90,11 +90,14 @@ pub(crate) struct Of {
 }
 
 impl Scope {
-    fn family(&self) -> &'static str {
-        family(self.v6)
+    /// Names an option where it holds, as the API wants it.
+    async fn input(&self, client: &Client, option: &str) -> anyhow::Result<Value> {
+        let (kind, id) = self.resolve(client).await?;
+        let family = family(self.v6);
+        Ok(json!({ "scope": kind, "scopeId": id, "family": family, "option": option }))
     }
 
-    /// The scope's kind and whose it is, as the API wants them.
+    /// The scope's kind, and whose it is.
     async fn resolve(&self, client: &Client) -> anyhow::Result<(&'static str, Value)> {
         let of = &self.of;
         let subnet = if self.v6 { SUBNET6 } else { SUBNET };
@@ -129,26 +132,13 @@ pub(super) async fn run(
     match command {
         OptionCommand::List => {}
         OptionCommand::Set { option, value, always, suppress, scope } => {
-            let (kind, id) = scope.resolve(client).await?;
-            let input = given([
-                ("scope", json!(kind)),
-                ("scopeId", id),
-                ("family", json!(scope.family())),
-                ("option", json!(option)),
-                ("value", json!(value)),
-                ("force", json!(always.then_some(true))),
-                ("suppress", json!(suppress.then_some(true))),
-            ]);
+            let mut input = scope.input(client, &option).await?;
+            input["value"] = json!(value);
+            (input["force"], input["suppress"]) = (json!(always), json!(suppress));
             change(client, "dhcpOptionSet", None, Some(input)).await?;
         }
         OptionCommand::Unset { option, scope } => {
-            let (kind, id) = scope.resolve(client).await?;
-            let input = given([
-                ("scope", json!(kind)),
-                ("scopeId", id),
-                ("family", json!(scope.family())),
-                ("option", json!(option)),
-            ]);
+            let input = scope.input(client, &option).await?;
             change(client, "dhcpOptionUnset", None, Some(input)).await?;
         }
         OptionCommand::Catalog { v6 } => {

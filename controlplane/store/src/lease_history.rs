@@ -64,13 +64,12 @@ pub(crate) async fn close(tx: &mut Tx, next: &Lease) -> Result<(), StoreError> {
     tx.run(KEEP, values).await.map(|_| ())
 }
 
-/// The condition and the one bind of leases that [`end`] ends, as the text of the statements needs
-/// it; `$1` is now.
+/// Which leases [`end`] ends; `$1` is now. Two statements ask this, so the order has no ties.
 const OVERDUE: &str = "
     SELECT lease.id FROM lease LEFT JOIN rack ON rack.id = lease.rack_id
     WHERE lease.state = 'ACTIVE' AND lease.expires_us < $2
         AND (rack.id IS NULL OR rack.last_seen_us >= lease.expires_us + $3)
-    ORDER BY lease.expires_us LIMIT $4";
+    ORDER BY lease.expires_us, lease.id LIMIT $4";
 const UNNAMED: &str = "
     SELECT id FROM lease WHERE state = 'ACTIVE' AND rack_id = $2
         AND (epoch < $3 OR (epoch = $3 AND sequence < $4))";

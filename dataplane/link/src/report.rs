@@ -129,6 +129,9 @@ pub(crate) async fn run(
             }
         };
         backoff.reset();
+        if taken != Taken::All {
+            progress.spoil();
+        }
         // Asked for when the region listens again: it would refuse the round as well.
         if taken == Taken::Gap || (taken == Taken::All && refused) {
             rounds.ask_after(round);

@@ -46,25 +46,31 @@ pub(crate) struct Progress {
     round: Option<u64>,
     first: u64, // The report in which the first source began.
     ended: Vec<bool>,
+    spoiled: bool, // Some of what was told did not arrive: this round proves nothing.
 }
 
 impl Progress {
     /// A source begins to tell; `sequence` is the report that says so.
     pub(crate) fn begin(&mut self, round: u64, sequence: u64) {
         if self.round.is_none_or(|it| it < round) {
-            *self = Self { round: Some(round), first: sequence, ended: Vec::new() };
+            *self = Self { round: Some(round), first: sequence, ..Self::default() };
         }
     }
 
     /// A source has told all. Once all have: the report from which on everything was named.
     pub(crate) fn end(&mut self, round: u64, source: usize, rounds: &Rounds) -> Option<u64> {
-        if self.round != Some(round) {
+        if self.round != Some(round) || self.spoiled {
             return None;
         }
         let sources = rounds.sources();
         self.ended.resize(sources, false);
         *self.ended.get_mut(source)? = true;
         self.ended.iter().all(|it| *it).then_some(self.first)
+    }
+
+    /// A report was lost: what the round has not named may have been in it.
+    pub(crate) fn spoil(&mut self) {
+        self.spoiled = true;
     }
 }
 
@@ -85,6 +91,21 @@ mod tests {
         assert_eq!(progress.end(1, one, &rounds), None);
         progress.begin(1, 9);
         assert_eq!(progress.end(1, two, &rounds), Some(7));
+    }
+
+    #[test]
+    fn a_round_that_lost_a_report_ends_nothing() {
+        let rounds = Rounds::default();
+        let (one, two) = (rounds.join(), rounds.join());
+        let mut progress = Progress::default();
+        progress.begin(0, 1);
+        progress.spoil();
+        progress.begin(0, 2); // The other source, in a report that arrived.
+        assert_eq!(progress.end(0, one, &rounds), None);
+        assert_eq!(progress.end(0, two, &rounds), None);
+        progress.begin(1, 3);
+        assert_eq!(progress.end(1, one, &rounds), None);
+        assert_eq!(progress.end(1, two, &rounds), Some(3));
     }
 
     #[test]

@@ -4,6 +4,9 @@
 
 #![allow(clippy::unwrap_used, reason = "in a test a failure is the message")]
 
+#[path = "../support/process.rs"]
+#[allow(dead_code, reason = "these clients never make the disk fail")]
+mod process;
 mod world;
 
 use std::collections::HashMap;
@@ -17,7 +20,7 @@ const SECOND_STRANGER: &str = "52:54:00:77:00:98";
 /// Not a test: the rack that the tests start, in its own process so that it can be killed.
 #[test]
 fn rack_process() {
-    world::run_if_asked();
+    process::run_if_asked();
 }
 
 #[test]
@@ -218,7 +221,7 @@ fn hundreds_of_downloads_share_the_rack() {
 fn routers_are_advertised_without_being_routers() {
     let Some(world) = World::new("ra") else { return };
     if !std::path::Path::new("/proc/sys/net/ipv6").exists() {
-        return world::skip("IPv6 is off in this kernel");
+        return process::skip("IPv6 is off in this kernel");
     }
     let _rack = world.start_rack();
     let received = || -> HashMap<String, u64> {

@@ -1,18 +1,20 @@
 use std::collections::HashMap;
-use std::io::{BufRead, BufReader, Write};
+use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Command, Output};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use ironherd_leases::{Ask, Table};
-use ironherd_rack::{Rack, RackConfig};
+use ironherd_rack::Durability;
 use ironherd_snapshot::{
     BootFile, BootKey, ClassSet, Index, Intent, Machine, Range, Reservation, Settings, Snapshot,
     Subnet,
 };
 use sha2::{Digest, Sha256};
 use tempfile::TempDir;
+
+use crate::process::{RackProcess, ip, remove, skip};
 
 /// A client's namespace and a server's, joined by a pair of interfaces; removed when dropped.
 pub(crate) struct World {
@@ -21,36 +23,13 @@ pub(crate) struct World {
     folder: TempDir,
 }
 
-/// A rack in its own process; killed with signal 9 when dropped.
-pub(crate) struct RackProcess(Child);
-
 pub(crate) enum Client<'a> {
     Udhcpc(&'a [&'a str]),
     Dhclient,
 }
 
-const DATA_DIR: &str = "IRONHERD_TEST_RACK_DATA_DIR";
 const CLIENT_INTERFACE: &str = "vc";
 const PATIENCE: Duration = Duration::from_secs(20);
-
-/// Becomes the rack, if this process was started to be it.
-pub(crate) fn run_if_asked() {
-    let Some(data_dir) = std::env::var_os(DATA_DIR) else { return };
-    let config = RackConfig { data_dir: PathBuf::from(data_dir), ..RackConfig::default() };
-    let runtime = tokio::runtime::Runtime::new().unwrap();
-    runtime.block_on(async {
-        let rack = Rack::start(config).await.unwrap();
-        println!("READY {:?}", rack.handle().served());
-        rack.run_until(std::future::pending()).await.unwrap();
-    });
-}
-
-/// Says loudly that a test does not run; and fails where all must.
-pub(crate) fn skip(why: &str) {
-    let required = std::env::var_os("IRONHERD_TESTS_REQUIRE_ALL").is_some_and(|it| it == "1");
-    assert!(!required, "IRONHERD_TESTS_REQUIRE_ALL=1, but {why}");
-    println!("SKIPPED: {why}");
-}
 
 /// 3,000,001 bytes: the last TFTP block is short, and none is like another.
 pub(crate) fn big_file() -> Vec<u8> {
@@ -177,19 +156,7 @@ impl World {
     }
 
     pub(crate) fn start_rack(&self) -> RackProcess {
-        let mut child = Command::new("ip")
-            .args(["netns", "exec", &self.server])
-            .arg(std::env::current_exe().unwrap())
-            .args(["--exact", "rack_process", "--nocapture"])
-            .env(DATA_DIR, self.file("data"))
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let lines = BufReader::new(child.stdout.take().unwrap()).lines();
-        let ready = lines.map_while(Result::ok).find(|line| line.contains("READY"));
-        let ready = ready.expect("the rack starts; its error is above");
-        assert!(ready.contains("10.77.0.1"), "{ready}");
-        RackProcess(child)
+        RackProcess::start(&self.server, &self.file("data"), 0, Durability::Durable)
     }
 
     /// Gives the client an address, as if by DHCP.
@@ -270,24 +237,8 @@ impl World {
 
 impl Drop for World {
     fn drop(&mut self) {
-        for namespace in [&self.server, &self.client] {
-            // At the end of a failed test there may be nothing to remove.
-            let _ = Command::new("ip").args(["netns", "del", namespace]).output();
-        }
+        remove([&self.server, &self.client]);
     }
-}
-
-impl Drop for RackProcess {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
-#[track_caller]
-fn ip(line: &str) {
-    let output = Command::new("ip").args(line.split(' ')).output().unwrap();
-    assert!(output.status.success(), "ip {line}: {}", String::from_utf8_lossy(&output.stderr));
 }
 
 /// One subnet with one reserved card and a range of a single address.

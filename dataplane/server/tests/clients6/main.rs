@@ -5,6 +5,8 @@
 #![allow(clippy::unwrap_used, reason = "in a test a failure is the message")]
 
 mod firmware;
+#[path = "../support/process.rs"]
+mod process;
 mod world;
 
 use ironherd_rack::Durability;
@@ -13,7 +15,7 @@ use world::{KNOWN, STRANGER, World, boot_file};
 /// Not a test: the rack that the tests start, in its own process so that it can be killed.
 #[test]
 fn rack_process() {
-    world::run_if_asked();
+    process::run_if_asked();
 }
 
 #[test]

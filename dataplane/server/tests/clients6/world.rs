@@ -1,18 +1,19 @@
 use std::collections::HashMap;
-use std::io::{BufRead, BufReader, Lines, Write};
 use std::net::Ipv6Addr;
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
-use std::process::{Child, ChildStdin, ChildStdout, Command, Output, Stdio};
+use std::process::{Command, Output};
 use std::time::{Duration, Instant};
 
-use ironherd_rack::{Durability, Rack, RackConfig};
+use ironherd_rack::Durability;
 use ironherd_snapshot::{
     BootFile, BootKey, PrefixPool, Range6, Reservation6, ReservationKey6, ScopeOptions, Settings,
     Snapshot, Subnet6,
 };
 use sha2::{Digest, Sha256};
 use tempfile::TempDir;
+
+use crate::process::{RackProcess, ip, remove, skip};
 
 pub(crate) const KNOWN: &str = "52:54:00:77:00:10";
 pub(crate) const STRANGER: &str = "52:54:00:77:00:99";
@@ -25,54 +26,12 @@ pub(crate) struct World {
     folder: TempDir,
 }
 
-/// A rack in its own process; killed with signal 9 when dropped.
-pub(crate) struct RackProcess {
-    child: Child,
-    commands: ChildStdin,
-    answers: Lines<BufReader<ChildStdout>>,
-}
-
-const RELAXED: &str = "IRONHERD_TEST_RACK6_RELAXED";
-const DATA_DIR: &str = "IRONHERD_TEST_RACK6_DATA_DIR";
 const CLIENT_INTERFACE: &str = "vc";
 const PATIENCE: Duration = Duration::from_secs(20);
-
-/// Becomes the rack, if this process was started to be it. Each line on its input is a number for
-/// the disk to fail with, or `metrics`.
-pub(crate) fn run_if_asked() {
-    let Some(data_dir) = std::env::var_os(DATA_DIR) else { return };
-    let relaxed = std::env::var_os(RELAXED).is_some();
-    let config = RackConfig {
-        data_dir: PathBuf::from(data_dir),
-        durability: if relaxed { Durability::Relaxed } else { Durability::Durable },
-        ..RackConfig::default()
-    };
-    let faults = config.disk_faults.clone();
-    let runtime = tokio::runtime::Runtime::new().unwrap();
-    let rack = runtime.block_on(Rack::start(config)).unwrap();
-    let handle = rack.handle();
-    std::thread::spawn(move || {
-        println!("READY");
-        for line in std::io::stdin().lines().map_while(Result::ok) {
-            match line.as_str() {
-                "metrics" => println!("{}END", handle.metrics_text()),
-                errno => faults.fail_with(errno.parse().unwrap()),
-            }
-        }
-    });
-    runtime.block_on(rack.run_until(std::future::pending())).unwrap();
-}
 
 /// 100,001 bytes: the last TFTP block is short, and none is like another.
 pub(crate) fn boot_file() -> Vec<u8> {
     (0..100_001_u32).map(|it| it.wrapping_mul(2_654_435_761).to_be_bytes()[0]).collect()
-}
-
-/// Says loudly that a test does not run; and fails where all must.
-pub(crate) fn skip(why: &str) {
-    let required = std::env::var_os("IRONHERD_TESTS_REQUIRE_ALL").is_some_and(|it| it == "1");
-    assert!(!required, "IRONHERD_TESTS_REQUIRE_ALL=1, but {why}");
-    println!("SKIPPED: {why}");
 }
 
 impl World {
@@ -151,18 +110,7 @@ impl World {
     }
 
     pub(crate) fn start_rack_with(&self, durability: Durability) -> RackProcess {
-        let mut command = Command::new("ip");
-        command.args(["netns", "exec", &self.server]).arg(std::env::current_exe().unwrap());
-        command.args(["--exact", "rack_process", "--nocapture"]).env(DATA_DIR, self.file("data"));
-        if durability == Durability::Relaxed {
-            command.env(RELAXED, "1");
-        }
-        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
-        let commands = child.stdin.take().unwrap();
-        let mut answers = BufReader::new(child.stdout.take().unwrap()).lines();
-        let ready = answers.by_ref().map_while(Result::ok).any(|line| line.contains("READY"));
-        assert!(ready, "the rack does not start; its error is above");
-        RackProcess { child, commands, answers }
+        RackProcess::start(&self.server, &self.file("data"), 0, durability)
     }
 
     /// Gives the client an address, as if by DHCP.
@@ -242,47 +190,8 @@ impl World {
 
 impl Drop for World {
     fn drop(&mut self) {
-        for namespace in [&self.server, &self.client] {
-            // At the end of a failed test there may be nothing to remove.
-            let _ = Command::new("ip").args(["netns", "del", namespace]).output();
-        }
+        remove([&self.server, &self.client]);
     }
-}
-
-impl RackProcess {
-    pub(crate) fn fail_disk_with(&mut self, errno: i32) {
-        writeln!(self.commands, "{errno}").unwrap();
-    }
-
-    #[track_caller]
-    pub(crate) fn wait_for_metric(&mut self, name: &str, value: u64) {
-        let start = Instant::now();
-        while self.metric(name) != value {
-            assert!(start.elapsed() < PATIENCE, "{name} does not come to {value}");
-        }
-    }
-
-    fn metric(&mut self, name: &str) -> u64 {
-        writeln!(self.commands, "metrics").unwrap();
-        let lines = self.answers.by_ref().map_while(Result::ok);
-        let lines: Vec<_> = lines.take_while(|it| it != "END").collect();
-        let prefix = format!("ironherd_rack_{name} ");
-        let value = lines.iter().find_map(|it| it.strip_prefix(&prefix));
-        value.unwrap_or_else(|| panic!("no {name} in {lines:?}")).parse().unwrap()
-    }
-}
-
-impl Drop for RackProcess {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-#[track_caller]
-fn ip(line: &str) {
-    let output = Command::new("ip").args(line.split(' ')).output().unwrap();
-    assert!(output.status.success(), "ip {line}: {}", String::from_utf8_lossy(&output.stderr));
 }
 
 fn digest(bytes: &[u8]) -> String {

@@ -1,14 +1,14 @@
-use std::io::{BufRead, BufReader, Lines, Write};
 use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
 use std::path::PathBuf;
-use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
-use std::time::{Duration, Instant};
+use std::process::Command;
 
-use ironherd_rack::{Durability, Rack, RackConfig};
+use ironherd_rack::Durability;
 use ironherd_snapshot::{Range, Snapshot, Subnet};
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 use socket2::{Domain, Protocol, Socket, Type};
 use tempfile::TempDir;
+
+use crate::process::{RackProcess, ip, remove, skip};
 
 /// A server's namespace and one for all clients, joined by a pair of interfaces.
 pub(crate) struct Lab {
@@ -17,53 +17,8 @@ pub(crate) struct Lab {
     folder: TempDir,
 }
 
-/// A rack in its own process; killed with signal 9 when dropped.
-pub(crate) struct RackProcess {
-    child: Child,
-    commands: ChildStdin,
-    answers: Lines<BufReader<ChildStdout>>,
-}
-
 pub(crate) const RELAY: Ipv4Addr = Ipv4Addr::new(10, 77, 0, 2);
 pub(crate) const SERVER: Ipv4Addr = Ipv4Addr::new(10, 77, 0, 1);
-const DATA_DIR: &str = "IRONHERD_TEST_CRASH_DATA_DIR";
-const SHARDS: &str = "IRONHERD_TEST_CRASH_SHARDS";
-const DURABILITY: &str = "IRONHERD_TEST_CRASH_DURABILITY";
-
-/// Becomes the rack, if this process was started to be it. Each line on its input is a number for
-/// the disk to fail with, or `metrics`.
-pub(crate) fn run_if_asked() {
-    let Some(data_dir) = std::env::var_os(DATA_DIR) else { return };
-    let relaxed = std::env::var(DURABILITY).unwrap() == "relaxed";
-    let config = RackConfig {
-        data_dir: PathBuf::from(data_dir),
-        shards: std::env::var(SHARDS).unwrap().parse().unwrap(),
-        durability: if relaxed { Durability::Relaxed } else { Durability::Durable },
-        ..RackConfig::default()
-    };
-    let faults = config.disk_faults.clone();
-    let runtime = tokio::runtime::Runtime::new().unwrap();
-    let rack = runtime.block_on(Rack::start(config)).unwrap();
-    let handle = rack.handle();
-    std::thread::spawn(move || {
-        println!("READY");
-        for line in std::io::stdin().lines().map_while(Result::ok) {
-            match line.as_str() {
-                "metrics" => println!("{}END", handle.metrics_text()),
-                errno => faults.fail_with(errno.parse().unwrap()),
-            }
-        }
-    });
-    runtime.block_on(rack.run_until(std::future::pending())).unwrap();
-}
-
-/// Says loudly that a test does not run; and fails where all must.
-fn skip(why: &str) {
-    let required = std::env::var_os("IRONHERD_TESTS_REQUIRE_ALL").is_some_and(|it| it == "1");
-    assert!(!required, "IRONHERD_TESTS_REQUIRE_ALL=1, but {why}");
-    println!("SKIPPED: {why}");
-}
-
 impl Lab {
     /// Fewer addresses than clients, so that shards run dry and take from each other.
     pub(crate) fn new(name: &str) -> Option<Self> {
@@ -115,23 +70,8 @@ impl Lab {
         self.folder.path().join("data")
     }
 
-    pub(crate) fn start_rack(&self, shards: u32, durability: &str) -> RackProcess {
-        let mut child = Command::new("ip")
-            .args(["netns", "exec", &self.server])
-            .arg(std::env::current_exe().unwrap())
-            .args(["--exact", "rack_process", "--nocapture"])
-            .env(DATA_DIR, self.data_dir())
-            .env(SHARDS, shards.to_string())
-            .env(DURABILITY, durability)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let commands = child.stdin.take().unwrap();
-        let mut answers = BufReader::new(child.stdout.take().unwrap()).lines();
-        let ready = answers.by_ref().map_while(Result::ok).any(|it| it.ends_with("READY"));
-        assert!(ready, "the rack does not start; its error is above");
-        RackProcess { child, commands, answers }
+    pub(crate) fn start_rack(&self, shards: u32, durability: Durability) -> RackProcess {
+        RackProcess::start(&self.server, &self.data_dir(), shards, durability)
     }
 
     /// Gives an address to somebody who asked nobody.
@@ -163,49 +103,10 @@ fn bind(address: SocketAddr) -> UdpSocket {
     socket.into()
 }
 
-impl RackProcess {
-    pub(crate) fn fail_disk_with(&mut self, errno: i32) {
-        writeln!(self.commands, "{errno}").unwrap();
-    }
-
-    #[track_caller]
-    pub(crate) fn wait_for_metric(&mut self, name: &str, value: u64) {
-        let end = Instant::now() + Duration::from_secs(10);
-        while self.metric(name) != value {
-            assert!(Instant::now() < end, "{name} does not come to {value}");
-        }
-    }
-
-    pub(crate) fn metric(&mut self, name: &str) -> u64 {
-        writeln!(self.commands, "metrics").unwrap();
-        let lines = self.answers.by_ref().map_while(Result::ok);
-        let lines: Vec<_> = lines.take_while(|it| it != "END").collect();
-        let prefix = format!("ironherd_rack_{name} ");
-        let value = lines.iter().find_map(|it| it.strip_prefix(&prefix));
-        value.unwrap_or_else(|| panic!("no {name} in {lines:?}")).parse().unwrap()
-    }
-}
-
-impl Drop for RackProcess {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
 impl Drop for Lab {
     fn drop(&mut self) {
-        for namespace in [&self.server, &self.clients] {
-            // At the end of a failed test there may be nothing to remove.
-            let _ = Command::new("ip").args(["netns", "del", namespace]).output();
-        }
+        remove([&self.server, &self.clients]);
     }
-}
-
-#[track_caller]
-fn ip(line: &str) {
-    let output = Command::new("ip").args(line.split(' ')).output().unwrap();
-    assert!(output.status.success(), "ip {line}: {}", String::from_utf8_lossy(&output.stderr));
 }
 
 fn snapshot(first: impl Into<Ipv4Addr>, last: impl Into<Ipv4Addr>) -> Snapshot {

@@ -6,12 +6,15 @@
 
 #![allow(clippy::unwrap_used, reason = "in a test a failure is the message")]
 
+#[path = "../support/process.rs"]
+mod process;
 mod lab;
 mod load;
 
 use std::net::Ipv4Addr;
 use std::time::Duration;
 
+use ironherd_rack::Durability;
 use ironherd_wire::dhcp::MessageType;
 use lab::Lab;
 use load::{Load, Random};
@@ -22,7 +25,7 @@ const EIO: i32 = 5;
 /// Not a test: the rack that the tests start, in its own process so that it can be killed.
 #[test]
 fn rack_process() {
-    lab::run_if_asked();
+    process::run_if_asked();
 }
 
 #[test]
@@ -37,7 +40,7 @@ fn no_promise_is_lost_by_kill_9_under_load() {
         if random.below(3) == 0 {
             shards = 1 + random.below(4);
         }
-        let rack = lab.start_rack(shards, "durable");
+        let rack = lab.start_rack(shards, Durability::Durable);
         load.check_promises(&format!("round {round}, {shards} shards"));
         let before = load.acks();
         // At some moment of the first half second, and never before a lease was granted.
@@ -45,7 +48,7 @@ fn no_promise_is_lost_by_kill_9_under_load() {
         load.run_until(Duration::from_secs(20), |load| before < load.acks());
         drop(rack); // Kills it with signal 9.
     }
-    let _rack = lab.start_rack(2, "durable");
+    let _rack = lab.start_rack(2, Durability::Durable);
     load.check_promises("the end");
     println!("{} promises in {rounds} rounds, {} held at the end", load.acks(), load.held());
     assert!(u64::from(rounds) * 10 < load.acks(), "only {} promises", load.acks());
@@ -56,7 +59,7 @@ fn a_relaxed_rack_keeps_its_promises_when_it_is_killed() {
     let Some(lab) = Lab::new("relaxed") else { return };
     let mut load = Load::new(&lab, 7);
     for round in 0..3 {
-        let mut rack = lab.start_rack(2, "relaxed");
+        let mut rack = lab.start_rack(2, Durability::Relaxed);
         assert_eq!(rack.metric("leases_durable"), 0);
         load.check_promises(&format!("round {round}"));
         load.run(Duration::from_millis(300));
@@ -68,7 +71,7 @@ fn a_relaxed_rack_keeps_its_promises_when_it_is_killed() {
 fn a_disk_that_fails_grants_nothing_and_heals() {
     let Some(lab) = Lab::new("disk") else { return };
     let mut load = Load::new(&lab, 9);
-    let mut rack = lab.start_rack(2, "durable");
+    let mut rack = lab.start_rack(2, Durability::Durable);
     load.run(Duration::from_millis(200));
     assert_eq!(rack.metric("journals_failed"), 0);
     rack.fail_disk_with(EIO);
@@ -83,7 +86,7 @@ fn a_disk_that_fails_grants_nothing_and_heals() {
     load.run_until(Duration::from_secs(30), |load| acks + 20 < load.acks());
     load.run_until(Duration::from_secs(30), |_| rack.metric("journals_failed") == 0);
     drop(rack);
-    let _rack = lab.start_rack(3, "durable");
+    let _rack = lab.start_rack(3, Durability::Durable);
     load.check_promises("behind the fault");
 }
 
@@ -94,7 +97,7 @@ fn an_address_that_somebody_squats_on_is_refused() {
     // One answers to the probe, one does not, and one sits behind a relay, where none is heard.
     for (client, squats, want) in [(1, true, MessageType::Nak), (3, false, MessageType::Ack)] {
         let lab = if squats { &lab } else { &Lab::with_probes("nobody", only).unwrap() };
-        let mut rack = lab.start_rack(2, "durable");
+        let mut rack = lab.start_rack(2, Durability::Durable);
         let mut load = Load::new(lab, 5);
         if squats {
             lab.squat(only);
@@ -112,7 +115,7 @@ fn an_address_that_somebody_squats_on_is_refused() {
         assert_eq!(rack.metric("conflicts_total"), u64::from(squats));
     }
     let lab = Lab::with_probes("relay", only).unwrap();
-    let mut rack = lab.start_rack(1, "durable");
+    let mut rack = lab.start_rack(1, Durability::Durable);
     let offer = Load::new(&lab, 6).converse(2, MessageType::Discover, None);
     assert_eq!(offer, Some((MessageType::Offer, only)));
     assert_eq!(rack.metric("conflict_probes_total"), 0);
