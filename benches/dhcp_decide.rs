@@ -30,7 +30,12 @@ fn index() -> Index {
         ..Subnet::default()
     };
     let settings = Settings { enlist: true, ..Settings::default() };
-    Index::new(Snapshot { generation: 1, settings, subnets: vec![subnet], ..Snapshot::default() })
+    Index::new(Snapshot {
+        generation: 1,
+        settings,
+        subnets: vec![subnet.into()],
+        ..Snapshot::default()
+    })
 }
 
 struct Rack {

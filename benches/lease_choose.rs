@@ -19,7 +19,7 @@ fn index(addresses: u32) -> Index {
         ranges: vec![Range::new(FIRST, last)],
         ..Subnet::default()
     };
-    Index::new(Snapshot { generation: 1, subnets: vec![subnet], ..Snapshot::default() })
+    Index::new(Snapshot { generation: 1, subnets: vec![subnet.into()], ..Snapshot::default() })
 }
 
 fn ask(index: &Index, client: u32) -> Ask<'_> {

@@ -25,7 +25,7 @@ fn index() -> Index {
         ranges: vec![Range::new(first, last)],
         ..Subnet::default()
     };
-    Index::new(Snapshot { generation: 1, subnets: vec![subnet], ..Snapshot::default() })
+    Index::new(Snapshot { generation: 1, subnets: vec![subnet.into()], ..Snapshot::default() })
 }
 
 fn ask(index: &Index, client: u32) -> Ask<'_> {

@@ -27,7 +27,8 @@ fn index() -> Index {
         ..Subnet::default()
     };
     let settings = Settings { enlist: true, ..Settings::default() };
-    Index::new(Snapshot { generation: 1, settings, subnets: vec![subnet], ..Snapshot::default() })
+    let subnets = vec![subnet.into()];
+    Index::new(Snapshot { generation: 1, settings, subnets, ..Snapshot::default() })
 }
 
 /// The input is a list of datagrams, each behind its length (two bytes).

@@ -27,7 +27,8 @@ fn index() -> Index {
         ..Subnet6::default()
     };
     let settings = Settings { enlist: true, ..Settings::default() };
-    Index::new(Snapshot { generation: 1, settings, subnets6: vec![subnet], ..Snapshot::default() })
+    let subnets6 = vec![subnet.into()];
+    Index::new(Snapshot { generation: 1, settings, subnets6, ..Snapshot::default() })
 }
 
 /// The input is a list of datagrams, each behind its length (two bytes).

@@ -41,7 +41,7 @@ pub(crate) fn snapshot() -> Snapshot {
         ranges: vec![Range::new(POOL_FIRST, POOL_LAST)],
         ..Subnet::default()
     };
-    Snapshot { generation: 1, subnets: vec![subnet], ..Snapshot::default() }
+    Snapshot { generation: 1, subnets: vec![subnet.into()], ..Snapshot::default() }
 }
 
 pub(crate) fn prepare(folder: &Path) -> anyhow::Result<()> {

@@ -5,7 +5,9 @@ use std::net::Ipv4Addr;
 
 use ironherd_domain::ipam::{Plan, Span};
 use ironherd_domain::{LeaseState, Mac, Refusal, ReservationId, ReservationKey};
-use ironherd_store::{Machine, Reservation, Subnet, lease, rack, reservation, subnet};
+use ironherd_store::{
+    Machine, Reservation, SnapshotChange, Subnet, lease, rack, reservation, subnet,
+};
 
 use crate::CommandError;
 use crate::work::{Halt, Inner, Work};
@@ -67,7 +69,7 @@ pub(crate) async fn ensure(work: &mut Work, machine: &mut Machine) -> Inner<Opti
     subnet::touch(&mut work.tx, &subnet).await?;
     reservation::insert(&mut work.tx, &it).await?;
     machine.address = Some(address);
-    work.touch_snapshot();
+    work.touch(SnapshotChange::Reservation(subnet.id, address));
     work.event(Some(machine), "ADDRESS_RESERVED", format!("{address} for {mac}"));
     Ok(Some(address))
 }

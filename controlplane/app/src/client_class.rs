@@ -1,5 +1,5 @@
 use ironherd_domain::{ClassCondition, ClassId, Refusal, dhcp};
-use ironherd_store::{ClientClass, client_class, range};
+use ironherd_store::{ClientClass, SnapshotChange, client_class, range};
 
 use crate::work::{Halt, Inner, Work, not_found, transact};
 use crate::{Actor, Answer, App, ClientClassCreate, ClientClassUpdate};
@@ -58,7 +58,7 @@ impl App {
             let added = client_class::insert(&mut work.tx, &it).await;
             added.map_err(|error| taken(error.into(), &it.name))?;
             work.event(None, "CLIENT_CLASS_CREATED", it.name.clone());
-            work.touch_snapshot();
+            work.touch(SnapshotChange::Networks);
             Ok(it)
         })
     }
@@ -94,7 +94,7 @@ impl App {
             let changed = client_class::update(&mut work.tx, &it).await;
             changed.map_err(|error| taken(error.into(), &it.name))?;
             work.event(None, "CLIENT_CLASS_UPDATED", it.name.clone());
-            work.touch_snapshot();
+            work.touch(SnapshotChange::Networks);
             load(&mut work, id, "NOT_FOUND", "id").await
         })
     }
@@ -114,7 +114,7 @@ impl App {
             }
             client_class::delete(&mut work.tx, id).await?;
             work.event(None, "CLIENT_CLASS_DELETED", it.name);
-            work.touch_snapshot();
+            work.touch(SnapshotChange::Networks);
             Ok(id)
         })
     }
@@ -147,7 +147,7 @@ impl App {
             }
             let names: Vec<_> = classes.iter().map(|it| it.name.as_str()).collect();
             work.event(None, "CLIENT_CLASSES_REORDERED", names.join(", "));
-            work.touch_snapshot();
+            work.touch(SnapshotChange::Networks);
             Ok(classes)
         })
     }

@@ -2,8 +2,8 @@ use std::collections::HashMap;
 
 use ironherd_domain::{IpFamily, Refusal, ScopeId};
 use ironherd_store::{
-    DhcpOption, client_class, dhcp_option, fabric, machine, range, reservation, reservation6,
-    subnet, subnet6, vlan,
+    DhcpOption, SnapshotChange, client_class, dhcp_option, fabric, machine, range, reservation,
+    reservation6, subnet, subnet6, vlan,
 };
 use ironherd_wire::dhcp::catalog::{self, Family};
 
@@ -31,7 +31,7 @@ impl App {
         let data = data(family, code, value.as_deref(), suppress)?;
         let it = DhcpOption { scope: on.scope(), family, code, data, force };
         transact!(self, actor, |work| {
-            let name = scope_name(&mut work, on).await?;
+            let (name, part) = scope(&mut work, on).await?;
             let there = options_of(&mut work, on).await?;
             let known = there.iter().any(|it| (it.family, it.code) == (family, code));
             if !known && OPTIONS_MAX <= there.len() {
@@ -42,7 +42,7 @@ impl App {
             let said = if suppress { "suppressed" } else { "set" };
             let text = format!("{} {said} for {name}", label(family, code));
             work.event(None, "DHCP_OPTION_SET", text);
-            work.touch_snapshot();
+            work.touch(part);
             Ok(views(&options_of(&mut work, on).await?))
         })
     }
@@ -62,14 +62,14 @@ impl App {
         actor.must_be_user()?;
         let code = code(on, family, &option)?;
         transact!(self, actor, |work| {
-            let name = scope_name(&mut work, on).await?;
+            let (name, part) = scope(&mut work, on).await?;
             if !dhcp_option::delete(&mut work.tx, on, family, code).await? {
                 let why = format!("{} is not set for {name}.", label(family, code));
                 return Err(Refusal::new("OPTION_NOT_SET", &["input", "option"], why).into());
             }
             let text = format!("{} of {name}", label(family, code));
             work.event(None, "DHCP_OPTION_UNSET", text);
-            work.touch_snapshot();
+            work.touch(part);
             Ok(views(&options_of(&mut work, on).await?))
         })
     }
@@ -184,24 +184,33 @@ async fn options_of(work: &mut Work, on: ScopeId) -> Inner<Vec<DhcpOption>> {
     Ok(found.remove(&text).unwrap_or_default())
 }
 
-/// What the scope is called; refused if there is no such thing.
-async fn scope_name(work: &mut Work, on: ScopeId) -> Inner<String> {
+/// What the scope is called, and the part of the snapshot that has its options; refused if there
+/// is no such thing.
+async fn scope(work: &mut Work, on: ScopeId) -> Inner<(String, SnapshotChange)> {
+    use SnapshotChange::{Machine, Networks, Reservation, Settings, Subnet, Subnet6};
     let tx = &mut work.tx;
-    let name = match on {
-        ScopeId::Global => Some("every network".to_owned()),
-        ScopeId::Fabric(id) => fabric::by_id(tx, id).await?.map(|it| it.name),
-        ScopeId::Vlan(id) => vlan::by_id(tx, id).await?.map(|it| it.name),
-        ScopeId::Subnet(id) => subnet::by_id(tx, id).await?.map(|it| it.name),
-        ScopeId::Subnet6(id) => subnet6::by_id(tx, id).await?.map(|it| it.name),
-        ScopeId::Range(id) => {
-            range::by_id(tx, id).await?.map(|it| format!("{}–{}", it.first, it.last))
+    let found = match on {
+        ScopeId::Global => Some(("every network".to_owned(), Settings)),
+        ScopeId::Fabric(id) => fabric::by_id(tx, id).await?.map(|it| (it.name, Networks)),
+        ScopeId::Vlan(id) => vlan::by_id(tx, id).await?.map(|it| (it.name, Networks)),
+        ScopeId::Class(id) => client_class::by_id(tx, id).await?.map(|it| (it.name, Networks)),
+        ScopeId::Subnet(id) => {
+            subnet::without_reservations(tx, id).await?.map(|it| (it.name, Subnet(id)))
         }
-        ScopeId::Class(id) => client_class::by_id(tx, id).await?.map(|it| it.name),
-        ScopeId::Machine(id) => machine::by_id(tx, id).await?.map(|it| it.hostname),
-        ScopeId::Reservation(id) => reservation::by_id(tx, id).await?.map(|it| it.key.told()),
-        ScopeId::Reservation6(id) => reservation6::by_id(tx, id).await?.map(|it| it.key.told()),
+        ScopeId::Range(id) => range::by_id(tx, id)
+            .await?
+            .map(|it| (format!("{}–{}", it.first, it.last), Subnet(it.subnet_id))),
+        ScopeId::Reservation(id) => reservation::by_id(tx, id)
+            .await?
+            .map(|it| (it.key.told(), Reservation(it.subnet_id, it.address))),
+        ScopeId::Subnet6(id) => subnet6::by_id(tx, id).await?.map(|it| (it.name, Subnet6(id))),
+        ScopeId::Reservation6(id) => {
+            let found = reservation6::by_id(tx, id).await?;
+            found.map(|it| (it.key.told(), Subnet6(it.subnet6_id)))
+        }
+        ScopeId::Machine(id) => machine::by_id(tx, id).await?.map(|it| (it.hostname, Machine(id))),
     };
-    name.ok_or_else(|| {
+    found.ok_or_else(|| {
         let refusal = not_found("scope", "input.scopeId");
         Refusal { code: "SCOPE_NOT_FOUND", ..refusal }.into()
     })

@@ -2,7 +2,7 @@ use ironherd_domain::{
     AgentNext, AgentTaskKind, Event, FirmwareKind, LeaseState, Mac, MachineState, PowerProtocol,
     Refusal, hostname,
 };
-use ironherd_store::{Machine, credential, lease, machine, nic, subnet, token};
+use ironherd_store::{Machine, SnapshotChange, credential, lease, machine, nic, subnet, token};
 
 use crate::agent::{answered, is_current};
 use crate::work::{Inner, Work, transact};
@@ -42,7 +42,7 @@ impl App {
                 work.store(&mut it).await?;
                 work.event(Some(&it), "ENLISTED", summary(&input.hardware));
                 address::ensure_or_note(&mut work, &mut it).await?;
-                work.touch_snapshot();
+                work.touch(SnapshotChange::Machine(it.id));
             } else {
                 leave(&mut work, &mut it, &macs, &input).await?;
             }

@@ -1,5 +1,5 @@
 use ironherd_domain::{DhcpMode, FabricId, Refusal, VlanId, dhcp};
-use ironherd_store::{Fabric, Vlan, fabric, vlan};
+use ironherd_store::{Fabric, SnapshotChange, Vlan, fabric, vlan};
 
 use crate::work::{Halt, Inner, Work, not_found, transact};
 use crate::{
@@ -45,7 +45,7 @@ impl App {
             };
             vlan::insert(&mut work.tx, &untagged).await?;
             work.event(None, "FABRIC_CREATED", it.name.clone());
-            work.touch_snapshot();
+            work.touch(SnapshotChange::Networks);
             Ok(it.clone())
         })
     }
@@ -70,7 +70,7 @@ impl App {
             let changed = fabric::update(&mut work.tx, &it).await;
             changed.map_err(|error| name_taken(error.into(), &it.name))?;
             work.event(None, "FABRIC_UPDATED", it.name.clone());
-            work.touch_snapshot();
+            work.touch(SnapshotChange::Networks);
             load_fabric(&mut work, id, "id").await
         })
     }
@@ -99,7 +99,7 @@ impl App {
             }
             fabric::delete(&mut work.tx, id).await?;
             work.event(None, "FABRIC_DELETED", it.name);
-            work.touch_snapshot();
+            work.touch(SnapshotChange::Networks);
             Ok(id)
         })
     }
@@ -151,7 +151,7 @@ impl App {
             let added = vlan::insert(&mut work.tx, &it).await;
             added.map_err(|error| vid_taken(error.into(), vid, &fabric))?;
             work.event(None, "VLAN_CREATED", format!("{vid} in {}", fabric.name));
-            work.touch_snapshot();
+            work.touch(SnapshotChange::Networks);
             Ok(it.clone())
         })
     }
@@ -181,7 +181,7 @@ impl App {
             changed.map_err(|error| vid_taken(error.into(), it.vid, &fabric))?;
             let text = format!("{} in {}: DHCP {}", it.vid, fabric.name, it.mode);
             work.event(None, "VLAN_UPDATED", text);
-            work.touch_snapshot();
+            work.touch(SnapshotChange::Networks);
             load_vlan(&mut work, id, "id").await
         })
     }
@@ -203,7 +203,7 @@ impl App {
             }
             vlan::delete(&mut work.tx, id).await?;
             work.event(None, "VLAN_DELETED", format!("{} ({})", it.vid, it.name));
-            work.touch_snapshot();
+            work.touch(SnapshotChange::Networks);
             Ok(id)
         })
     }

@@ -1,5 +1,5 @@
 use ironherd_domain::{ImageId, ImageKind, ImageState, Refusal};
-use ironherd_store::{Image, image, machine};
+use ironherd_store::{Image, SnapshotChange, image, machine};
 
 use std::path::PathBuf;
 
@@ -69,7 +69,7 @@ impl App {
             })?;
             work.event(None, "IMAGE_CREATED", format!("{} ({})", it.name, it.kind));
             if have {
-                work.touch_snapshot();
+                work.touch(SnapshotChange::Settings);
             }
             Ok(it.clone())
         })
@@ -90,7 +90,7 @@ impl App {
             }
             image::delete(&mut work.tx, id).await?;
             work.event(None, "IMAGE_DELETED", format!("{} ({})", it.name, it.kind));
-            work.touch_snapshot();
+            work.touch(SnapshotChange::Settings);
             let others = image::by_sha256(&mut work.tx, &it.sha256).await?;
             Ok(others.is_empty().then_some(it.sha256))
         });

@@ -2,7 +2,7 @@ use ironherd_domain::{
     Event, Mac, MachineId, MachineState, OperationKind, OperationState, PowerProtocol, PowerState,
     Refusal, dhcp, hostname,
 };
-use ironherd_store::{Machine, machine, operation, reservation};
+use ironherd_store::{Machine, SnapshotChange, machine, operation, reservation};
 
 use crate::work::{Inner, Work, transact};
 use crate::{Actor, Answer, App, MachineCreate, MachineUpdate, PowerInput, address, power};
@@ -77,6 +77,7 @@ impl App {
                 check_free(&mut work, Some(id), &name, &[]).await?;
                 for mac in &it.macs {
                     reservation::rename(&mut work.tx, *mac, &name).await?;
+                    work.touch_reservations_of(*mac).await?;
                 }
                 it.hostname = name;
                 changed.push("hostname");
@@ -96,7 +97,7 @@ impl App {
             if !changed.is_empty() {
                 work.store(&mut it).await?;
                 work.event(Some(&it), "UPDATED", changed.join(", "));
-                work.touch_snapshot();
+                work.touch(SnapshotChange::Machine(id));
             }
             Ok(it)
         })
@@ -123,6 +124,7 @@ impl App {
                 return Err(Refusal::new("MACHINE_IN_USE", &["id"], why).into());
             }
             for mac in &it.macs {
+                work.touch_reservations_of(*mac).await?;
                 reservation::delete_of_mac(&mut work.tx, *mac).await?;
             }
             for running in operation::running(&mut work.tx, &[id]).await? {
@@ -131,7 +133,7 @@ impl App {
             }
             machine::delete(&mut work.tx, &it).await?;
             work.event(Some(&it), "DELETED", "the region forgot it".to_owned());
-            work.touch_snapshot();
+            work.touch(SnapshotChange::Machine(id));
             Ok(id)
         })
     }
@@ -186,7 +188,7 @@ pub(crate) async fn add(work: &mut Work, it: &mut Machine) -> Inner<()> {
     it.generation = machine::insert(&mut work.tx, it).await?;
     let addresses = reservation::addresses(&mut work.tx, &it.macs).await?;
     it.address = it.macs.iter().find_map(|mac| addresses.get(mac).copied());
-    work.touch_snapshot();
+    work.touch(SnapshotChange::Machine(it.id));
     Ok(())
 }
 

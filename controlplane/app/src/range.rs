@@ -2,7 +2,7 @@ use std::net::Ipv4Addr;
 
 use ironherd_domain::ipam::{self, Plan, Span};
 use ironherd_domain::{ClassId, RangeId};
-use ironherd_store::{Range, Subnet, lease, range, subnet};
+use ironherd_store::{Range, SnapshotChange, Subnet, lease, range, subnet};
 
 use crate::subnet::load;
 use crate::work::{Inner, Work, not_found, transact};
@@ -34,7 +34,7 @@ impl App {
             let (id, subnet_id, class_id) = (RangeId::new(), it.id, input.class_id);
             range::insert(&mut work.tx, &Range { id, subnet_id, first, last, class_id }).await?;
             work.event(None, "RANGE_CREATED", format!("{first}–{last} in {}", it.name));
-            work.touch_snapshot();
+            work.touch(SnapshotChange::Subnet(it.id));
             load(&mut work, it.id, "input.subnetId").await
         })
     }
@@ -75,7 +75,7 @@ impl App {
             let draining = draining(&mut work, &old, &new).await?;
             let text = format!("{}–{} is now {}–{}", old.first, old.last, new.first, new.last);
             work.event(None, "RANGE_UPDATED", text);
-            work.touch_snapshot();
+            work.touch(SnapshotChange::Subnet(old.subnet_id));
             let subnet = load(&mut work, old.subnet_id, "id").await?;
             Ok(RangeUpdated { subnet, draining })
         })
@@ -90,7 +90,7 @@ impl App {
             let Some(row) = found else { return Err(not_found("range", "id").into()) };
             range::delete(&mut work.tx, id).await?;
             work.event(None, "RANGE_DELETED", format!("{}–{}", row.first, row.last));
-            work.touch_snapshot();
+            work.touch(SnapshotChange::Subnet(row.subnet_id));
             load(&mut work, row.subnet_id, "id").await
         })
     }

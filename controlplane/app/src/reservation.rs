@@ -1,7 +1,7 @@
 use std::net::Ipv4Addr;
 
 use ironherd_domain::{LeaseState, Mac, Refusal, ReservationId, hostname, ipam};
-use ironherd_store::{Reservation, Subnet, lease, reservation, subnet};
+use ironherd_store::{Reservation, SnapshotChange, Subnet, lease, reservation, subnet};
 
 use crate::subnet::load;
 use crate::work::{Inner, Work, not_found, transact};
@@ -59,7 +59,7 @@ impl App {
             };
             reservation::insert(&mut work.tx, &row).await?;
             work.event(None, "RESERVATION_CREATED", format!("{address} for {}", key.told()));
-            work.touch_snapshot();
+            work.touch(SnapshotChange::Reservation(it.id, address));
             load(&mut work, it.id, "input.subnetId").await
         })
     }
@@ -89,6 +89,7 @@ impl App {
                 let plan = address::plan(&mut work, &it).await?;
                 plan.check_reservation(address, &field)?;
                 check_leased(&mut work, address, row.key.mac(), &field).await?;
+                work.touch(SnapshotChange::Reservation(it.id, row.address));
                 row.address = address;
             }
             if let Some(name) = &input.hostname {
@@ -98,7 +99,7 @@ impl App {
             reservation::update(&mut work.tx, &row).await?;
             let text = format!("{} for {}", row.address, row.key.told());
             work.event(None, "RESERVATION_UPDATED", text);
-            work.touch_snapshot();
+            work.touch(SnapshotChange::Reservation(it.id, row.address));
             load(&mut work, it.id, "id").await
         })
     }
@@ -113,7 +114,7 @@ impl App {
             reservation::delete(&mut work.tx, id).await?;
             let text = format!("{} of {}", row.address, row.key.told());
             work.event(None, "RESERVATION_DELETED", text);
-            work.touch_snapshot();
+            work.touch(SnapshotChange::Reservation(row.subnet_id, row.address));
             load(&mut work, row.subnet_id, "id").await
         })
     }

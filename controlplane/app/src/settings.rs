@@ -1,5 +1,5 @@
 use ironherd_domain::{CredentialId, PowerProtocol, Refusal};
-use ironherd_store::{BmcCredential, Tx, credential, setting};
+use ironherd_store::{BmcCredential, SnapshotChange, Tx, credential, setting};
 
 use crate::machine_edit::check_kernel_args;
 use crate::work::transact;
@@ -55,7 +55,7 @@ impl App {
             }
             if !said.is_empty() {
                 work.event(None, "SETTINGS_UPDATED", said.join(", "));
-                work.touch_snapshot();
+                work.touch(SnapshotChange::Settings);
             }
             Ok(load(&mut work.tx).await?)
         })

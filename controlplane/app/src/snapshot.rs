@@ -1,29 +1,27 @@
 //! Builds what racks need from the store, after each committed change.
 
+mod advance;
+mod build;
 mod dhcp;
 
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-use dhcp::Scopes;
-use ironherd_domain::{BootIntent, ImageKind, ImageState, ScopeId, machine::boot_intent};
-use ironherd_snapshot::{BootFile, Ephemeral, Intent, Mac, Machine, Settings, Snapshot};
-use ironherd_store::machine::BootMachine;
-use ironherd_store::{Image, Tx, image, machine, setting, subnet};
+use ironherd_snapshot::Snapshot;
+use ironherd_store::setting;
 use tokio::sync::watch;
-use uuid::Uuid;
 
-use crate::seal::{Keyring, SealBroken};
+pub(crate) use build::ephemeral;
+
 use crate::work::Halt;
-use crate::{App, Fault, StoreError, app, settings};
+use crate::{App, Fault, app};
 
 pub(crate) const ENLIST_KEY: &str = "enlist_key";
 pub(crate) const ENLIST_PLACE: &str = "enlist";
 
-const SUBNETS_MAX: u32 = 10_000;
-const IMAGES_MAX: u32 = 10_000;
-/// Enough for a rack that was away for a moment; one that was away longer fetches all.
-const KEPT: usize = 4;
+/// Enough for a rack that was away for a while; one that was away longer fetches all. They have
+/// all that did not change in common.
+const KEPT: usize = 64;
 /// How often a region that shares its database looks for changes that others made.
 const SHARED_LOOK: Duration = Duration::from_millis(500);
 
@@ -94,7 +92,13 @@ pub(crate) async fn publish(inner: &app::Inner) -> Result<(), Halt> {
     if generation <= *inner.snapshot_generation.borrow() {
         return Ok(());
     }
-    let built = Arc::new(build(&mut tx, &inner.keyring, generation).await?);
+    let last = inner.snapshot.borrow().clone();
+    let advanced = advance::advance(&mut tx, &inner.keyring, &last, generation).await?;
+    let built = match advanced {
+        Some(built) => built,
+        None => build::build(&mut tx, &inner.keyring, generation).await?,
+    };
+    let built = Arc::new(built);
     {
         let mut kept = inner.snapshots();
         kept.push_back(built.clone());
@@ -105,93 +109,4 @@ pub(crate) async fn publish(inner: &app::Inner) -> Result<(), Halt> {
     inner.snapshot.send_replace(built);
     inner.snapshot_generation.send_replace(generation);
     Ok(())
-}
-
-async fn build(tx: &mut Tx, keyring: &Keyring, generation: u64) -> Result<Snapshot, Halt> {
-    let stored = setting::by_name(tx, ENLIST_KEY).await?.unwrap_or_default();
-    let sealed = hex::decode(stored).map_err(|_| SealBroken)?;
-    let stored_settings = settings::load(tx).await?;
-    let scopes = Scopes::load(tx).await?;
-    let settings = Settings {
-        enlist: stored_settings.enlist,
-        enlist_key: keyring.unseal_key(ENLIST_PLACE, &sealed)?,
-        ephemeral: ephemeral(tx).await?,
-        options: scopes.of(ScopeId::Global),
-        conflict_probes: stored_settings.conflict_probes,
-    };
-    let mut subnets = Vec::new();
-    for it in subnet::page(tx, None, SUBNETS_MAX).await? {
-        subnets.push(dhcp::subnet_of(it, &scopes));
-    }
-    let mut machines = Vec::new();
-    for it in machine::boot_machines(tx).await? {
-        machines.push(machine_of(it, keyring, &scopes)?);
-    }
-    let dhcp::Parts { fabrics, vlans, subnets6, classes } = dhcp::parts(tx, &scopes).await?;
-    let images = image::page(tx, None, IMAGES_MAX).await?;
-    let files = images.iter().filter(|it| it.state == ImageState::Ready).map(file_of).collect();
-    Ok(Snapshot {
-        generation,
-        settings,
-        fabrics,
-        vlans,
-        subnets,
-        subnets6,
-        classes,
-        machines,
-        files,
-    })
-}
-
-/// The RAM system: the newest kernel that has an initrd of its architecture.
-pub(crate) async fn ephemeral(tx: &mut Tx) -> Result<Option<Ephemeral>, StoreError> {
-    let images = image::page(tx, None, IMAGES_MAX).await?;
-    let ready = |it: &&Image, kind| it.state == ImageState::Ready && it.kind == kind;
-    let kernels = images.iter().rev().filter(|it| ready(it, ImageKind::EphemeralKernel));
-    for kernel in kernels {
-        let mut initrds = images.iter().rev().filter(|it| ready(it, ImageKind::EphemeralInitrd));
-        let fits = |it: &&Image| it.architecture == kernel.architecture;
-        if let Some(initrd) = initrds.find(fits) {
-            let kernel_args = settings::load(tx).await?.ephemeral_kernel_args;
-            let (kernel, initrd) = (kernel.name.clone(), initrd.name.clone());
-            return Ok(Some(Ephemeral { kernel, initrd, kernel_args }));
-        }
-    }
-    Ok(None)
-}
-
-fn file_of(it: &Image) -> BootFile {
-    let name = if it.kind.is_disk() { format!("images/{}", it.sha256) } else { it.name.clone() };
-    BootFile { name, sha256: it.sha256.clone(), size_bytes: it.size_bytes }
-}
-
-fn machine_of(it: BootMachine, keyring: &Keyring, scopes: &Scopes) -> Result<Machine, SealBroken> {
-    let boot_key = keyring.unseal_key(&format!("boot:{}", it.id), &it.boot_key)?;
-    let uuid = it.smbios_uuid.as_deref().and_then(|text| Uuid::try_parse(text).ok());
-    Ok(Machine {
-        id: it.id.to_text(),
-        hostname: it.hostname,
-        macs: it.macs.iter().map(|it| Mac(it.0)).collect(),
-        uuid: uuid.map(Uuid::into_bytes),
-        intent: intent_of(boot_intent(it.state, it.image_written)),
-        attempt: it.attempt,
-        boot_key,
-        kernel_args: it.kernel_args,
-        boot_file: it.boot_file,
-        options: scopes.of(ScopeId::Machine(it.id)),
-    })
-}
-
-fn intent_of(it: BootIntent) -> Intent {
-    match it {
-        BootIntent::Local => Intent::Local,
-        BootIntent::Enlist => Intent::Enlist,
-        BootIntent::Commission => Intent::Commission,
-        BootIntent::Test => Intent::Test,
-        BootIntent::Deploy => Intent::Deploy,
-        BootIntent::Rescue => Intent::Rescue,
-        BootIntent::Erase => Intent::Erase,
-        BootIntent::Ephemeral => Intent::Ephemeral,
-        BootIntent::PowerOff => Intent::PowerOff,
-    }
 }

@@ -5,7 +5,9 @@ use ironherd_domain::{
     BootDevice, EffectId, EraseMode, Event, MachineState, OperationId, OperationKind,
     OperationState, PowerProtocol, Refusal,
 };
-use ironherd_store::{Effect, EffectKind, Machine, TokenKind, effect, operation, setting, token};
+use ironherd_store::{
+    Effect, EffectKind, Machine, SnapshotChange, TokenKind, effect, operation, setting, token,
+};
 
 use crate::address;
 use crate::work::{Inner, Work};
@@ -68,7 +70,7 @@ impl Work {
             self.follow(machine, *it).await?;
         }
         self.store(machine).await?;
-        self.touch_snapshot();
+        self.touch(SnapshotChange::Machine(machine.id));
         let cause = if cause.is_empty() { String::new() } else { format!(" ({cause})") };
         let text = format!("{} → {}{cause}", step.from, step.to);
         self.event(Some(machine), event.as_str(), text);

@@ -1,5 +1,5 @@
 use ironherd_domain::{Refusal, SubnetId, VlanId, hostname, ipam};
-use ironherd_store::{Subnet, subnet};
+use ironherd_store::{SnapshotChange, Subnet, subnet};
 
 use crate::fabric::load_vlan;
 use crate::work::{Halt, Inner, Work, not_found, transact};
@@ -67,7 +67,7 @@ impl App {
             let added = subnet::insert(&mut work.tx, &it).await;
             added.map_err(|error| taken(error.into(), &it))?;
             work.event(None, "SUBNET_CREATED", format!("{} ({})", it.name, it.cidr));
-            work.touch_snapshot();
+            work.touch(SnapshotChange::Subnet(it.id));
             Ok(it.clone())
         })
     }
@@ -98,7 +98,7 @@ impl App {
             let changed = subnet::update(&mut work.tx, &it).await;
             changed.map_err(|error| taken(error.into(), &it))?;
             work.event(None, "SUBNET_UPDATED", it.name.clone());
-            work.touch_snapshot();
+            work.touch(SnapshotChange::Subnet(it.id));
             load(&mut work, id, "id").await
         })
     }
@@ -113,7 +113,7 @@ impl App {
             let it = load(&mut work, id, "id").await?;
             subnet::delete(&mut work.tx, id).await?;
             work.event(None, "SUBNET_DELETED", format!("{} ({})", it.name, it.cidr));
-            work.touch_snapshot();
+            work.touch(SnapshotChange::Subnet(id));
             Ok(id)
         })
     }

@@ -1,7 +1,7 @@
 use ipnet::Ipv6Net;
 use ironherd_domain::ipam::{self, Plan6, Span6};
 use ironherd_domain::{Refusal, Reservation6Id, Subnet6Id, VlanId, dhcp, hostname};
-use ironherd_store::{Reservation6, Subnet6, reservation6, subnet6};
+use ironherd_store::{Reservation6, SnapshotChange, Subnet6, reservation6, subnet6};
 
 use crate::fabric::load_vlan;
 use crate::subnet::{LEASE_SECONDS_MAX, LEASE_SECONDS_MIN, check_domain};
@@ -66,7 +66,7 @@ impl App {
             let added = subnet6::insert(&mut work.tx, &it).await;
             added.map_err(|error| taken(error.into(), &it))?;
             work.event(None, "SUBNET6_CREATED", format!("{} ({})", it.name, it.cidr));
-            work.touch_snapshot();
+            work.touch(SnapshotChange::Subnet6(it.id));
             Ok(it.clone())
         })
     }
@@ -94,7 +94,7 @@ impl App {
             let changed = subnet6::update(&mut work.tx, &it).await;
             changed.map_err(|error| taken(error.into(), &it))?;
             work.event(None, "SUBNET6_UPDATED", it.name.clone());
-            work.touch_snapshot();
+            work.touch(SnapshotChange::Subnet6(it.id));
             load(&mut work, id, "id").await
         })
     }
@@ -109,7 +109,7 @@ impl App {
             let it = load(&mut work, id, "id").await?;
             subnet6::delete(&mut work.tx, id).await?;
             work.event(None, "SUBNET6_DELETED", format!("{} ({})", it.name, it.cidr));
-            work.touch_snapshot();
+            work.touch(SnapshotChange::Subnet6(id));
             Ok(id)
         })
     }
@@ -152,7 +152,7 @@ impl App {
             let added = reservation6::insert(&mut work.tx, &row).await;
             added.map_err(|error| reserved(error.into()))?;
             work.event(None, "RESERVATION6_CREATED", told(&row));
-            work.touch_snapshot();
+            work.touch(SnapshotChange::Subnet6(it.id));
             load(&mut work, it.id, "input.subnetId").await
         })
     }
@@ -178,7 +178,7 @@ impl App {
             let changed = reservation6::update(&mut work.tx, &row).await;
             changed.map_err(|error| reserved(error.into()))?;
             work.event(None, "RESERVATION6_UPDATED", told(&row));
-            work.touch_snapshot();
+            work.touch(SnapshotChange::Subnet6(it.id));
             load(&mut work, it.id, "id").await
         })
     }
@@ -192,7 +192,7 @@ impl App {
             let Some(row) = found else { return Err(not_found("reservation", "id").into()) };
             reservation6::delete(&mut work.tx, id).await?;
             work.event(None, "RESERVATION6_DELETED", told(&row));
-            work.touch_snapshot();
+            work.touch(SnapshotChange::Subnet6(row.subnet6_id));
             load(&mut work, row.subnet6_id, "id").await
         })
     }

@@ -3,7 +3,7 @@ use std::path::{Path, PathBuf};
 
 use aws_lc_rs::digest::{Context, SHA256};
 use ironherd_domain::{ImageState, Refusal};
-use ironherd_store::image;
+use ironherd_store::{SnapshotChange, image};
 use tokio::fs::{File, OpenOptions};
 use tokio::io::AsyncWriteExt as _;
 use uuid::Uuid;
@@ -150,7 +150,7 @@ impl ImageUpload {
             for it in image::by_sha256(&mut work.tx, &sha256).await? {
                 work.event(None, "IMAGE_READY", format!("{} ({})", it.name, it.kind));
             }
-            work.touch_snapshot();
+            work.touch(SnapshotChange::Settings);
             Ok(())
         })
     }

@@ -1,5 +1,10 @@
-use ironherd_domain::{MachineId, Refusal, UnixMicros};
-use ironherd_store::{Machine, NewEvent, StoreError, Tx, event, machine, setting};
+use std::collections::BTreeSet;
+
+use ironherd_domain::{Mac, MachineId, Refusal, UnixMicros};
+use ironherd_store::{
+    Machine, NewEvent, SnapshotChange, StoreError, Tx, event, machine, reservation, setting,
+    snapshot_change,
+};
 
 use crate::seal::SealBroken;
 use crate::{App, CommandError};
@@ -16,7 +21,7 @@ pub(crate) struct Work {
     pub(crate) actor: String,
     events: Vec<NewEvent>,
     progress: Vec<MachineId>,
-    snapshot: bool,
+    snapshot: BTreeSet<SnapshotChange>,
     pub(crate) effects: bool,
 }
 
@@ -83,8 +88,8 @@ pub(crate) use transact;
 
 impl Work {
     pub(crate) fn new(app: App, tx: Tx, actor: String, now: UnixMicros) -> Self {
-        let (events, progress) = (Vec::new(), Vec::new());
-        Self { app, tx, now, actor, events, progress, snapshot: false, effects: false }
+        let (events, progress, snapshot) = (Vec::new(), Vec::new(), BTreeSet::new());
+        Self { app, tx, now, actor, events, progress, snapshot, effects: false }
     }
 
     /// Notes an event about a machine, or about the region.
@@ -94,9 +99,17 @@ impl Work {
         self.events.push(NewEvent { at: self.now, machine, kind, message, actor });
     }
 
-    /// Racks must learn of this change.
-    pub(crate) fn touch_snapshot(&mut self) {
-        self.snapshot = true;
+    /// Racks must learn of this change. What is named here is read again, and nothing else.
+    pub(crate) fn touch(&mut self, part: SnapshotChange) {
+        self.snapshot.insert(part);
+    }
+
+    /// So, for every reservation of a card.
+    pub(crate) async fn touch_reservations_of(&mut self, mac: Mac) -> Inner<()> {
+        for it in reservation::of_mac(&mut self.tx, mac).await? {
+            self.touch(SnapshotChange::Reservation(it.subnet_id, it.address));
+        }
+        Ok(())
     }
 
     /// Listeners learn that a machine moved on, without an event.
@@ -122,8 +135,10 @@ impl Work {
         for it in &self.events {
             head = Some(event::append(&mut self.tx, it).await?);
         }
-        if self.snapshot {
-            setting::count(&mut self.tx, "snapshot").await?;
+        if !self.snapshot.is_empty() {
+            let generation = setting::count(&mut self.tx, "snapshot").await?;
+            let generation = u64::try_from(generation).unwrap_or_default();
+            snapshot_change::append(&mut self.tx, generation, &self.snapshot).await?;
         }
         let Self { app, tx, progress, snapshot, effects, .. } = self;
         tx.commit().await?;
@@ -136,7 +151,7 @@ impl Work {
             // Nobody listening is fine.
             let _ = inner.progress.send(machine);
         }
-        if snapshot {
+        if !snapshot.is_empty() {
             inner.snapshot_wanted.notify_one();
         }
         if effects {

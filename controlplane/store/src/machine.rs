@@ -1,7 +1,7 @@
 mod boot;
 mod query;
 
-pub use boot::{BootMachine, boot_machines};
+pub use boot::{BootMachine, boot_machines, boot_machines_of};
 pub(crate) use query::places;
 pub use query::{
     by_hostname, by_id, by_id_locked, by_ids, by_mac, by_smbios_uuid, counts, page, past_deadline,

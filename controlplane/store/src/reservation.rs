@@ -76,6 +76,19 @@ pub async fn by_id(tx: &mut Tx, id: ReservationId) -> Result<Option<Reservation>
     row.as_ref().map(read).transpose()
 }
 
+/// What an address of a subnet is reserved for.
+///
+/// # Errors
+/// See [`by_id`].
+pub async fn at(
+    tx: &mut Tx,
+    subnet: SubnetId,
+    address: Ipv4Addr,
+) -> Result<Option<Reservation>, StoreError> {
+    const FIND: &str = "SELECT * FROM reservation WHERE subnet_id = $1 AND address = $2";
+    tx.maybe(FIND, binds![subnet, address]).await?.as_ref().map(read).transpose()
+}
+
 /// # Errors
 /// See [`by_id`].
 pub async fn of_subnet(tx: &mut Tx, subnet: SubnetId) -> Result<Vec<Reservation>, StoreError> {

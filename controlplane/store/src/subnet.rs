@@ -117,12 +117,20 @@ pub async fn delete(tx: &mut Tx, id: SubnetId) -> Result<bool, StoreError> {
 /// # Errors
 /// [`StoreError::Sql`], [`StoreError::Corrupt`]; so for all reads.
 pub async fn by_id(tx: &mut Tx, id: SubnetId) -> Result<Option<Subnet>, StoreError> {
-    let Some(row) = tx.maybe("SELECT * FROM subnet WHERE id = $1", binds![id]).await? else {
-        return Ok(None);
-    };
+    let Some(mut subnet) = without_reservations(tx, id).await? else { return Ok(None) };
+    subnet.reservations = reservation::of_subnet(tx, id).await?;
+    Ok(Some(subnet))
+}
+
+/// The subnet and its ranges; of reservations there may be thousands.
+///
+/// # Errors
+/// See [`by_id`].
+pub async fn without_reservations(tx: &mut Tx, id: SubnetId) -> Result<Option<Subnet>, StoreError> {
+    let row = tx.maybe("SELECT * FROM subnet WHERE id = $1", binds![id]).await?;
+    let Some(row) = row else { return Ok(None) };
     let mut subnet = read(&row)?;
     subnet.ranges = range::of_subnet(tx, id).await?;
-    subnet.reservations = reservation::of_subnet(tx, id).await?;
     Ok(Some(subnet))
 }
 

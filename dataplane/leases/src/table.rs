@@ -43,7 +43,7 @@ pub struct Ask<'a> {
 
 impl Ask<'_> {
     fn subnet(&self) -> Option<&Subnet> {
-        self.index.snapshot().subnets.get(self.subnet)
+        Some(self.index.snapshot().subnets.get(self.subnet)?)
     }
 }
 

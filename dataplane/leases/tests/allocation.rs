@@ -28,10 +28,10 @@ fn index(generation: u64, range: (u8, u8), reservations: &[(u8, u8)]) -> Index {
         gateway: Some(address(254)),
         lease_seconds: 600,
         ranges: vec![Range::new(address(range.0), address(range.1))],
-        reservations: reservations.iter().map(reservation).collect(),
+        reservations: reservations.iter().map(|it| reservation(it).into()).collect(),
         ..Subnet::default()
     };
-    Index::new(Snapshot { generation, subnets: vec![subnet], ..Snapshot::default() })
+    Index::new(Snapshot { generation, subnets: vec![subnet.into()], ..Snapshot::default() })
 }
 
 fn table(index: &Index) -> Table {

@@ -24,7 +24,7 @@ fn index() -> Index {
         reservations: Vec::new(),
         ..Subnet::default()
     };
-    Index::new(Snapshot { generation: 1, subnets: vec![subnet], ..Snapshot::default() })
+    Index::new(Snapshot { generation: 1, subnets: vec![subnet.into()], ..Snapshot::default() })
 }
 
 fn ask(index: &Index, client: u8) -> Ask<'_> {

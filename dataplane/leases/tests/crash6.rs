@@ -26,7 +26,7 @@ fn index() -> Index {
         prefix_pools: vec![PrefixPool { prefix: "fd80::/62".parse().unwrap(), delegated_len: 64 }],
         ..Subnet6::default()
     };
-    Index::new(Snapshot { generation: 1, subnets6: vec![subnet], ..Snapshot::default() })
+    Index::new(Snapshot { generation: 1, subnets6: vec![subnet.into()], ..Snapshot::default() })
 }
 
 fn holder(client: u8, kind: Kind) -> Association {

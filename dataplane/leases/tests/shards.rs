@@ -20,7 +20,7 @@ fn index(addresses: u32) -> Index {
         ranges: vec![Range::new(first, last)],
         ..Subnet::default()
     };
-    Index::new(Snapshot { generation: 1, subnets: vec![subnet], ..Snapshot::default() })
+    Index::new(Snapshot { generation: 1, subnets: vec![subnet.into()], ..Snapshot::default() })
 }
 
 fn mac(client: u32) -> Mac {

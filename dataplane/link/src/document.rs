@@ -3,12 +3,14 @@
 mod network;
 
 use ironherd_snapshot as snapshot;
-use ironherd_snapshot::{BootKey, Intent, Mac};
+use ironherd_snapshot::{BootKey, Intent, Mac, Shared};
 use serde::Deserialize;
 
 use crate::LinkError;
 use crate::delta::Delta;
-use network::{RackClass, RackFabric, RackOption, RackSubnet, RackSubnet6, RackVlan};
+use network::{
+    RackClass, RackFabric, RackOption, RackReservations, RackSubnet, RackSubnet6, RackVlan,
+};
 
 /// Each document is one file, so that the region's tests can check it against the schema.
 pub const RACK_REGISTER: &str = include_str!("documents/rack_register.graphql");
@@ -113,7 +115,12 @@ pub(crate) struct RackDelta {
     settings: Option<RackSettings>,
     fabrics: Option<Vec<RackFabric>>,
     vlans: Option<Vec<RackVlan>>,
-    subnets: Option<Vec<RackSubnet>>,
+    #[serde(default)]
+    subnets_changed: Vec<RackSubnet>,
+    #[serde(default)]
+    subnets_removed: Vec<String>,
+    #[serde(default)]
+    reservations: Vec<RackReservations>,
     subnets6: Option<Vec<RackSubnet6>>,
     classes: Option<Vec<RackClass>>,
     machines_changed: Vec<RackMachine>,
@@ -186,10 +193,10 @@ impl RackSnapshot {
             settings: self.settings.decode()?,
             fabrics: decode_all(self.fabrics, RackFabric::decode)?,
             vlans: decode_all(self.vlans, RackVlan::decode)?,
-            subnets: decode_all(self.subnets, RackSubnet::decode)?,
-            subnets6: decode_all(self.subnets6, RackSubnet6::decode)?,
+            subnets: decode_shared(self.subnets, RackSubnet::decode)?,
+            subnets6: decode_shared(self.subnets6, RackSubnet6::decode)?,
             classes: decode_all(self.classes, RackClass::decode)?,
-            machines: decode_all(self.machines, RackMachine::decode)?,
+            machines: decode_shared(self.machines, RackMachine::decode)?,
             files: decode_all(self.files, RackFile::decode)?,
         })
     }
@@ -202,7 +209,9 @@ impl RackDelta {
             settings: self.settings.map(RackSettings::decode).transpose()?,
             fabrics: maybe_all(self.fabrics, RackFabric::decode)?,
             vlans: maybe_all(self.vlans, RackVlan::decode)?,
-            subnets: maybe_all(self.subnets, RackSubnet::decode)?,
+            subnets_changed: decode_all(self.subnets_changed, RackSubnet::decode_change)?,
+            subnets_removed: self.subnets_removed,
+            reservations: decode_all(self.reservations, RackReservations::decode)?,
             subnets6: maybe_all(self.subnets6, RackSubnet6::decode)?,
             classes: maybe_all(self.classes, RackClass::decode)?,
             machines_changed: decode_all(self.machines_changed, RackMachine::decode)?,
@@ -277,6 +286,13 @@ fn decode_all<A, B>(
     decode: impl FnMut(A) -> Result<B, DecodeError>,
 ) -> Result<Vec<B>, DecodeError> {
     list.into_iter().map(decode).collect()
+}
+
+fn decode_shared<A, B>(
+    list: Vec<A>,
+    mut decode: impl FnMut(A) -> Result<B, DecodeError>,
+) -> Result<Vec<Shared<B>>, DecodeError> {
+    list.into_iter().map(|it| decode(it).map(Shared::from)).collect()
 }
 
 fn maybe_all<A, B>(

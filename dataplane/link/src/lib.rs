@@ -16,7 +16,7 @@ mod store;
 mod transport;
 mod websocket;
 
-pub use delta::{Delta, apply};
+pub use delta::{Delta, ReservationsChange, SubnetChange, apply};
 pub use document::{
     DecodeError, RACK_ANSWER, RACK_DELTAS, RACK_REGISTER, RACK_REPORT, RACK_REQUESTS,
     RACK_SNAPSHOT, decode_delta, decode_snapshot,

@@ -52,7 +52,7 @@ fn index(case: &Case) -> Index {
             ephemeral: case.ephemeral.then_some(ephemeral),
             ..Settings::default()
         },
-        machines: case.intent.map(machine).into_iter().collect(),
+        machines: case.intent.map(|it| machine(it).into()).into_iter().collect(),
         files: if case.arm64 { files.to_vec() } else { Vec::new() },
         ..Snapshot::default()
     })

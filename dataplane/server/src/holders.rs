@@ -85,10 +85,10 @@ mod tests {
                 [10, 77, 0, 20].into(),
                 [10, 77, 0, 29].into(),
             )],
-            reservations: vec![reservation],
+            reservations: vec![reservation.into()],
             ..Subnet::default()
         };
-        Index::new(Snapshot { subnets: vec![subnet], ..Snapshot::default() })
+        Index::new(Snapshot { subnets: vec![subnet.into()], ..Snapshot::default() })
     }
 
     #[test]

@@ -10,7 +10,7 @@ use bytes::Bytes;
 use ironherd_snapshot::Snapshot;
 use ironherd_uring::interfaces;
 use tokio::sync::{mpsc, watch};
-use tokio::time::{Instant, MissedTickBehavior, interval};
+use tokio::time::{MissedTickBehavior, interval};
 
 use crate::advertise::Advertisers;
 use crate::cold::ColdFiles;
@@ -67,7 +67,6 @@ pub(crate) struct Keeper {
     pub(crate) config: Arc<RackConfig>,
     pub(crate) layout: Layout,
     pub(crate) shared: Shared,
-    pub(crate) cold: Arc<dyn ColdFiles>,
     pub(crate) waker: Wakers,
     /// The addresses that are served, for the region to know.
     pub(crate) addresses: watch::Sender<Vec<String>>,
@@ -75,15 +74,12 @@ pub(crate) struct Keeper {
 
 /// Interfaces come and go without a word to us.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
-/// At most so often is the snapshot written: the newest is always in the region, too.
-const SAVE_EVERY: Duration = Duration::from_secs(1);
 
 impl Keeper {
     /// Follows the snapshots of the link and the interfaces of the host.
     pub(crate) async fn run(self, mut snapshots: watch::Receiver<Option<Arc<Snapshot>>>) {
         let mut current = snapshots.borrow_and_update().clone();
-        let mut saved = current.clone();
-        let mut saved_at = Instant::now();
+        let mut retired = Vec::new();
         let mut advertisers = Advertisers::default();
         let mut look = interval(LOOK_EVERY);
         look.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -99,23 +95,17 @@ impl Keeper {
                 _ = look.tick() => false,
             };
             let snapshot = current.clone().unwrap_or_default();
-            self.renew(&snapshot, from_region).await;
+            retired.extend(self.renew(&snapshot, from_region).await);
+            retired.retain(|it| 1 < Arc::strong_count(it));
             if self.config.services.router_advertisements {
                 advertisers.follow(&self.shared.view.load());
-            }
-            let is_saved = saved.as_ref().is_some_and(|it| Arc::ptr_eq(it, &snapshot));
-            if current.is_some() && !is_saved && saved_at + SAVE_EVERY <= Instant::now() {
-                let path = self.layout.snapshot.clone();
-                if save(&*self.cold, path, Arc::clone(&snapshot)).await {
-                    saved = Some(snapshot); // Else it is tried again with the next look.
-                }
-                saved_at = Instant::now();
             }
         }
     }
 
-    /// Gives the shards a new view, if anything is new.
-    async fn renew(&self, snapshot: &Arc<Snapshot>, from_region: bool) {
+    /// Gives the shards a new view, if anything is new. Returns the old one, which is to be kept
+    /// until nobody else has it: freeing ten thousand machines is no work for a shard.
+    async fn renew(&self, snapshot: &Arc<Snapshot>, from_region: bool) -> Option<Arc<View>> {
         let (named, ports) = (&self.config.interfaces, self.shared.ports);
         let before = self.shared.view.load_full();
         let (links, links6) = match interfaces() {
@@ -129,16 +119,16 @@ impl Keeper {
             }
         };
         if !from_region && before.links == links && before.links6 == links6 {
-            return;
+            return None;
         }
         log_links(&before.links, &links);
         let (snapshot, cache) = (Arc::clone(snapshot), self.layout.cache.clone());
         // Indexing ten thousand machines takes milliseconds, mapping files maybe more.
         let built = tokio::task::spawn_blocking(move || {
             let cards6 = Arc::clone(&before.cards6);
-            View { links6, cards6, ..View::new(&snapshot, &cache, &before.catalog, links) }
+            View { links6, cards6, ..View::new(&snapshot, &cache, &before, links) }
         });
-        let Ok(view) = built.await else { return };
+        let view = built.await.ok()?;
         set(&self.shared.metrics.snapshot_generation, view.index.snapshot().generation);
         set(&self.shared.metrics.files_arriving, view.catalog.arriving_count());
         let addresses: Vec<String> = view.addresses();
@@ -147,8 +137,32 @@ impl Keeper {
             *told = addresses;
             changed
         });
-        self.shared.view.store(Arc::new(view));
+        let before = self.shared.view.swap(Arc::new(view));
         self.waker.wake();
+        Some(before)
+    }
+}
+
+/// At most so often is the snapshot written: the newest is always in the region, too.
+const SAVE_EVERY: Duration = Duration::from_secs(1);
+
+/// Keeps the newest snapshot of the link on disk, beside the way of a change to the shards.
+pub(crate) async fn save_newest(
+    cold: Arc<dyn ColdFiles>,
+    path: PathBuf,
+    mut snapshots: watch::Receiver<Option<Arc<Snapshot>>>,
+) {
+    let mut saved = snapshots.borrow_and_update().clone();
+    while snapshots.changed().await.is_ok() {
+        loop {
+            let newest = snapshots.borrow_and_update().clone();
+            let is_saved = |it: &Arc<Snapshot>| saved.as_ref().is_some_and(|s| Arc::ptr_eq(s, it));
+            let Some(newest) = newest.filter(|it| !is_saved(it)) else { break };
+            if save(&*cold, path.clone(), Arc::clone(&newest)).await {
+                saved = Some(newest); // Else it is tried again.
+            }
+            tokio::time::sleep(SAVE_EVERY).await;
+        }
     }
 }
 

@@ -17,7 +17,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 
 use crate::ask::{Asker, Door};
-use crate::cache::{Cache, Catalog};
+use crate::cache::Cache;
 use crate::clock::since_epoch;
 use crate::cold::{ColdFiles, UringFiles};
 use crate::config::{Durability, RackConfig};
@@ -247,7 +247,12 @@ impl Rack {
         let link = link_config(&config, beside.epoch);
         let (waker, rounds) = (self.waker.clone(), shared.rounds.clone());
         let (addresses, addresses_of_link) = watch::channel(self.handle.view.load().addresses());
-        let keeper = Keeper { config, layout, shared, cold, waker, addresses };
+        let saver = keeper::save_newest(cold, layout.snapshot.clone(), snapshots_of_link.clone());
+        self.tasks.spawn(async move {
+            saver.await;
+            Ok(())
+        });
+        let keeper = Keeper { config, layout, shared, waker, addresses };
         self.tasks.spawn(async move {
             keeper.run(snapshots_of_link).await;
             Ok(())
@@ -341,7 +346,7 @@ fn first_view(
     let interfaces = interfaces().map_err(RackError::Interfaces)?;
     let links6 = serve6(&snapshot, &interfaces, &config.interfaces, ports);
     let links = serve(&snapshot, interfaces, &config.interfaces, ports);
-    let view = View::new(&snapshot, &layout.cache, &Catalog::default(), links);
+    let view = View::new(&snapshot, &layout.cache, &View::default(), links);
     Ok(View { links6, ..view })
 }
 

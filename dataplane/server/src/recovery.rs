@@ -269,7 +269,7 @@ mod tests {
         let range = Range::new([10, 0, 0, 10].into(), [10, 0, 0, 250].into());
         let cidr = "10.0.0.0/24".parse().unwrap();
         let subnet = Subnet { cidr, ranges: vec![range], ..Subnet::default() };
-        Index::new(Snapshot { generation: 1, subnets: vec![subnet], ..Snapshot::default() })
+        Index::new(Snapshot { generation: 1, subnets: vec![subnet.into()], ..Snapshot::default() })
     }
 
     fn mac(client: u8) -> Mac {

@@ -42,17 +42,18 @@ pub(crate) struct UrlPorts {
 }
 
 impl View {
-    /// Indexes a snapshot with only those files that are here: no script shall name another.
+    /// Indexes a snapshot with only those files that are here: no script shall name another. What
+    /// is as it was before is taken over.
     pub(crate) fn new(
         snapshot: &Snapshot,
         cache: &Path,
-        before: &Catalog,
+        before: &Self,
         links: Vec<Served>,
     ) -> Self {
-        let catalog = Catalog::open(cache, &snapshot.files, before);
+        let catalog = Catalog::open(cache, &snapshot.files, &before.catalog);
         let mut snapshot = snapshot.clone();
         snapshot.files.retain(|it| catalog.holds(it));
-        Self { index: Index::new(snapshot), catalog, links, ..Self::default() }
+        Self { index: Index::after(&before.index, snapshot), catalog, links, ..Self::default() }
     }
 
     /// Our address on each interface, as text.
@@ -205,7 +206,7 @@ mod tests {
             lease_seconds: 600,
             ..Subnet::default()
         };
-        let snapshot = Snapshot { subnets: vec![subnet], ..Snapshot::default() };
+        let snapshot = Snapshot { subnets: vec![subnet.into()], ..Snapshot::default() };
         let interface = |name: &str, index: u32, addresses: &[[u8; 4]], is_up| Interface {
             name: name.to_owned(),
             index,

@@ -15,6 +15,7 @@ mod index;
 mod ipv6;
 mod key;
 mod mac;
+mod shared;
 
 pub use class_set::ClassSet;
 pub use dhcp::{
@@ -25,6 +26,7 @@ pub use index::{Identity, Index, Lookup, WiderOption, WiderScope};
 pub use ipv6::{PrefixPool, Range6, Reservation6, ReservationKey6, RouterAdvertisement, Subnet6};
 pub use key::BootKey;
 pub use mac::{Mac, MacParseError};
+pub use shared::Shared;
 
 use std::net::Ipv4Addr;
 
@@ -41,14 +43,14 @@ pub struct Snapshot {
     pub fabrics: Vec<Fabric>,
     #[serde(default)]
     pub vlans: Vec<Vlan>,
-    pub subnets: Vec<Subnet>,
+    pub subnets: Vec<Shared<Subnet>>,
     #[serde(default)]
-    pub subnets6: Vec<Subnet6>,
+    pub subnets6: Vec<Shared<Subnet6>>,
     /// In order: the first class that names a boot file wins, and its options win over later ones.
     /// No more than [`ClassSet::CLASSES_MAX`] have members.
     #[serde(default)]
     pub classes: Vec<ClientClass>,
-    pub machines: Vec<Machine>,
+    pub machines: Vec<Shared<Machine>>,
     pub files: Vec<BootFile>,
 }
 
@@ -94,7 +96,8 @@ pub struct Subnet {
     pub lease_seconds: u32,
     /// Addresses for machines without a reservation. Empty: reservations only.
     pub ranges: Vec<Range>,
-    pub reservations: Vec<Reservation>,
+    /// One an address.
+    pub reservations: Vec<Shared<Reservation>>,
     #[serde(default)]
     pub options: ScopeOptions,
 }

@@ -16,7 +16,7 @@ fn subnet(cidr: &str, vlan: &str) -> Subnet {
 #[test]
 fn the_longest_prefix_holds_an_address() {
     let cidrs = ["10.0.0.0/8", "10.1.0.0/16", "10.1.2.0/24", "10.1.2.3/32", "192.0.2.0/31"];
-    let subnets = cidrs.map(|it| subnet(it, "")).to_vec();
+    let subnets = cidrs.map(|it| subnet(it, "").into()).to_vec();
     let index = Index::new(Snapshot { subnets, ..Snapshot::default() });
     let rows = [
         ("10.9.9.9", Some(0)),
@@ -31,8 +31,10 @@ fn the_longest_prefix_holds_an_address() {
         let found = index.subnet_of(address.parse().unwrap());
         assert_eq!(found.map(|it| it.0), want, "{address}");
     }
-    let all =
-        Index::new(Snapshot { subnets: vec![subnet("0.0.0.0/0", "")], ..Snapshot::default() });
+    let all = Index::new(Snapshot {
+        subnets: vec![subnet("0.0.0.0/0", "").into()],
+        ..Snapshot::default()
+    });
     assert!(all.subnet_of(Ipv4Addr::new(203, 0, 113, 9)).is_some());
 }
 
@@ -40,7 +42,7 @@ fn the_longest_prefix_holds_an_address() {
 fn subnets_of_one_vlan_stand_together() {
     let cidrs = [("10.0.0.0/24", "a"), ("10.0.1.0/24", "b"), ("10.0.2.0/24", "a")];
     let alone = [("10.0.3.0/24", ""), ("10.0.4.0/24", "")];
-    let subnets = cidrs.iter().chain(&alone).map(|it| subnet(it.0, it.1)).collect();
+    let subnets = cidrs.iter().chain(&alone).map(|it| subnet(it.0, it.1).into()).collect();
     let index = Index::new(Snapshot { subnets, ..Snapshot::default() });
     let together: Vec<&[usize]> = (0..6).map(|it| index.subnets_together(it)).collect();
     assert_eq!(together, [&[0, 2][..], &[1], &[2, 0], &[3], &[4], &[]]);
@@ -66,10 +68,11 @@ fn a_reservation_is_found_by_the_strongest_key() {
         .zip(keys)
         .map(|(last, key)| {
             let address = Ipv4Addr::new(10, 0, 0, last);
-            Reservation { key, address, hostname: None, options: ScopeOptions::NONE }
+            let options = ScopeOptions::NONE;
+            Reservation { key, address, hostname: None, options }.into()
         })
         .collect();
-    let index = Index::new(Snapshot { subnets: vec![subnet], ..Snapshot::default() });
+    let index = Index::new(Snapshot { subnets: vec![subnet.into()], ..Snapshot::default() });
     let nobody = Identity::of_card(Mac([2; 6]));
     let at =
         |identity: &Identity<'_>| index.reservation(0, identity).map(|it| it.address.octets()[3]);
@@ -109,7 +112,7 @@ fn of_the_wider_scopes_the_nearest_wins() {
     };
     let fabric = Fabric { id: "f".to_owned(), options: options(&[1, 2], 2), ..Fabric::default() };
     let settings = Settings { options: options(&[1, 2, 3], 3), ..Settings::default() };
-    let subnets = vec![subnet("10.0.0.0/24", "v"), subnet("10.0.1.0/24", "")];
+    let subnets = vec![subnet("10.0.0.0/24", "v").into(), subnet("10.0.1.0/24", "").into()];
     let (vlans, fabrics) = (vec![vlan], vec![fabric]);
     let index = Index::new(Snapshot { settings, subnets, vlans, fabrics, ..Snapshot::default() });
     let of = |subnet| {

@@ -8,8 +8,9 @@ use std::collections::{HashMap, HashSet};
 
 use async_graphql::ID;
 use ironherd_snapshot as snapshot;
-use ironherd_snapshot::Snapshot;
+use ironherd_snapshot::{Shared, Snapshot};
 
+use super::network::RackSubnet;
 use super::snapshot::{
     BootIntent, RackDelta, RackEphemeral, RackFile, RackMachine, RackSettings, RackSnapshot,
 };
@@ -25,10 +26,10 @@ impl From<&Snapshot> for RackSnapshot {
             settings: (&it.settings).into(),
             fabrics: all(&it.fabrics),
             vlans: all(&it.vlans),
-            subnets: all(&it.subnets),
-            subnets6: all(&it.subnets6),
+            subnets: all_shared(&it.subnets),
+            subnets6: all_shared(&it.subnets6),
             classes: all(&it.classes),
-            machines: it.machines.iter().map(Into::into).collect(),
+            machines: all_shared(&it.machines),
             files: it.files.iter().map(Into::into).collect(),
         }
     }
@@ -43,7 +44,9 @@ impl RackDelta {
             settings: Some(it.settings),
             fabrics: Some(it.fabrics),
             vlans: Some(it.vlans),
-            subnets: Some(it.subnets),
+            subnets_changed: it.subnets,
+            subnets_removed: vec![ID::from(ALL_OTHERS)],
+            reservations: Vec::new(),
             subnets6: Some(it.subnets6),
             classes: Some(it.classes),
             machines_changed: it.machines,
@@ -54,24 +57,59 @@ impl RackDelta {
 
     /// What a rack that has `old` needs to have `new`.
     pub(crate) fn between(old: &Snapshot, new: &Snapshot) -> Self {
-        let known: HashMap<&str, &snapshot::Machine> =
-            old.machines.iter().map(|it| (it.id.as_str(), it)).collect();
-        let kept: HashSet<&str> = new.machines.iter().map(|it| it.id.as_str()).collect();
-        let changed = new.machines.iter().filter(|it| known.get(it.id.as_str()) != Some(it));
-        let removed = old.machines.iter().filter(|it| !kept.contains(it.id.as_str()));
+        let machines = Changes::between(&old.machines, &new.machines, |it| &it.id);
+        let subnets = Changes::between(&old.subnets, &new.subnets, |it| &it.id);
+        let (mut subnets_changed, mut reservations) = (Vec::new(), Vec::new());
+        for (old, new) in subnets.changed {
+            let (subnet, of_subnet) = match old {
+                Some(old) => RackSubnet::between(old, new),
+                None => (Some(RackSubnet::from(new)), None),
+            };
+            subnets_changed.extend(subnet);
+            reservations.extend(of_subnet);
+        }
         Self {
             generation: new.generation.into(),
             settings: (old.settings != new.settings).then(|| (&new.settings).into()),
             fabrics: changed_list(&old.fabrics, &new.fabrics),
             vlans: changed_list(&old.vlans, &new.vlans),
-            subnets: changed_list(&old.subnets, &new.subnets),
-            subnets6: changed_list(&old.subnets6, &new.subnets6),
+            subnets_changed,
+            subnets_removed: subnets.removed,
+            reservations,
+            subnets6: (old.subnets6 != new.subnets6).then(|| all_shared(&new.subnets6)),
             classes: changed_list(&old.classes, &new.classes),
-            machines_changed: changed.map(Into::into).collect(),
-            machines_removed: removed.map(|it| ID::from(&it.id)).collect(),
+            machines_changed: machines.changed.into_iter().map(|(_, it)| it.into()).collect(),
+            machines_removed: machines.removed,
             files: changed_list(&old.files, &new.files),
         }
     }
+}
+
+/// What changed from one list to another.
+struct Changes<'a, T> {
+    /// What it was, if it was there, and what it is.
+    changed: Vec<(Option<&'a T>, &'a T)>,
+    removed: Vec<ID>,
+}
+
+impl<'a, T: PartialEq> Changes<'a, T> {
+    fn between(old: &'a [Shared<T>], new: &'a [Shared<T>], id: fn(&T) -> &str) -> Self {
+        let known: HashMap<&str, &Shared<T>> = old.iter().map(|it| (id(it), it)).collect();
+        let kept: HashSet<&str> = new.iter().map(|it| id(it)).collect();
+        let change = |it: &'a Shared<T>| {
+            let old = known.get(id(it)).copied();
+            (old != Some(it)).then_some((old.map(|it| &**it), &**it))
+        };
+        let removed = old.iter().map(|it| id(it)).filter(|it| !kept.contains(it));
+        Self {
+            changed: new.iter().filter_map(change).collect(),
+            removed: removed.map(ID::from).collect(),
+        }
+    }
+}
+
+fn all_shared<'a, A, B: From<&'a A>>(list: &'a [Shared<A>]) -> Vec<B> {
+    list.iter().map(|it| B::from(&**it)).collect()
 }
 
 fn all<'a, A, B: From<&'a A>>(list: &'a [A]) -> Vec<B> {

@@ -55,10 +55,21 @@ pub(crate) struct RackSubnet {
     pub(crate) lease_seconds: i32,
     /// Addresses for clients without a reservation.
     pub(crate) ranges: Vec<RackRange>,
-    /// Addresses kept for one client each.
-    pub(crate) reservations: Vec<RackReservation>,
+    /// Addresses kept for one client each. Null in a change: they are as before.
+    pub(crate) reservations: Option<Vec<RackReservation>>,
     /// DHCP options for every client in it.
     pub(crate) options: Vec<RackOption>,
+}
+
+/// What changed among the reservations of one IPv4 network.
+#[derive(SimpleObject, Clone, Debug)]
+pub(crate) struct RackReservations {
+    /// The subnet's id, in its plain form.
+    pub(crate) subnet: ID,
+    /// Those that are new or changed, each in place of what its address was reserved for.
+    pub(crate) changed: Vec<RackReservation>,
+    /// Addresses that are no longer reserved.
+    pub(crate) removed: Vec<String>,
 }
 
 /// A range of addresses. Both ends belong to it.

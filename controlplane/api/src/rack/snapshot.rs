@@ -2,7 +2,9 @@
 
 use async_graphql::{Enum, ID, SimpleObject};
 
-use super::network::{RackClass, RackFabric, RackOption, RackSubnet, RackSubnet6, RackVlan};
+use super::network::{
+    RackClass, RackFabric, RackOption, RackReservations, RackSubnet, RackSubnet6, RackVlan,
+};
 use crate::scalar::Long;
 
 /// What a machine shall do at its next network boot.
@@ -62,8 +64,12 @@ pub(crate) struct RackDelta {
     pub(crate) fabrics: Option<Vec<RackFabric>>,
     /// The broadcast domains, all of them.
     pub(crate) vlans: Option<Vec<RackVlan>>,
-    /// The IPv4 networks, all of them.
-    pub(crate) subnets: Option<Vec<RackSubnet>>,
+    /// The IPv4 networks that are new or changed. Without reservations, theirs are as before.
+    pub(crate) subnets_changed: Vec<RackSubnet>,
+    /// The IPv4 networks that are gone. `["*"]`: all that are not in `subnetsChanged`.
+    pub(crate) subnets_removed: Vec<ID>,
+    /// Single reservations that changed, in networks that are known or in `subnetsChanged`.
+    pub(crate) reservations: Vec<RackReservations>,
     /// The IPv6 networks, all of them.
     pub(crate) subnets6: Option<Vec<RackSubnet6>>,
     /// The kinds of clients, all of them, in the order in which they are tried.

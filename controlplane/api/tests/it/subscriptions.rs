@@ -11,7 +11,7 @@ use crate::harness::Region;
 const CHANGES: &str = "subscription($after: Long) { machineChanges(after: $after) {
     sequence machineId machine { hostname state } event { sequence kind } } }";
 const DELTAS: &str = "subscription($after: Long) { rackDeltas(after: $after) {
-    generation settings { enlist } subnets { cidr } machinesChanged { hostname intent }
+    generation settings { enlist } subnetsChanged { cidr } machinesChanged { hostname intent }
     machinesRemoved files { name } } }";
 const RENAME: &str = "mutation($id: ID!, $name: String!) {
     machineUpdate(id: $id, input: { hostname: $name }) { userErrors { code } } }";
@@ -115,13 +115,17 @@ async fn check_rack_deltas_begin_whole_and_go_on_with_what_changed(region: &Regi
     let whole = next(&mut deltas).await;
     assert_eq!(whole["machinesRemoved"], json!(["*"]));
     assert_eq!(whole["machinesChanged"].as_array().map(Vec::len), Some(2));
-    assert!(whole["settings"].is_object() && whole["subnets"] == json!([]));
+    assert!(whole["settings"].is_object() && whole["subnetsChanged"] == json!([]));
 
     region.done(&region.admin, RENAME, json!({ "id": id, "name": "node-1" })).await;
     let delta = next(&mut deltas).await;
     let changed = json!([{ "hostname": "node-1", "intent": "POWER_OFF" }]);
     assert_eq!((&delta["machinesChanged"], &delta["machinesRemoved"]), (&changed, &json!([])));
-    assert!(delta["settings"].is_null() && delta["subnets"].is_null() && delta["files"].is_null());
+    assert!(
+        delta["settings"].is_null()
+            && delta["subnetsChanged"] == json!([])
+            && delta["files"].is_null()
+    );
     drop(deltas);
 
     region.done(&region.admin, SUBNET, json!({})).await;
@@ -129,7 +133,7 @@ async fn check_rack_deltas_begin_whole_and_go_on_with_what_changed(region: &Regi
     region.snapshot(|it| last < it["generation"].as_i64()).await;
     let mut resumed = watch(region, &region.rack, DELTAS, json!(last));
     let missed = next(&mut resumed).await;
-    assert_eq!(missed["subnets"], json!([{ "cidr": "192.0.2.0/24" }]));
+    assert_eq!(missed["subnetsChanged"], json!([{ "cidr": "192.0.2.0/24" }]));
     assert_eq!((&missed["machinesChanged"], &missed["machinesRemoved"]), (&json!([]), &json!([])));
 
     let mut stranger = watch(region, &region.rack, DELTAS, json!(1_000_000));

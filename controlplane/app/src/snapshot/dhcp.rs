@@ -5,33 +5,39 @@ use ironherd_snapshot as snapshot;
 use ironherd_snapshot::{
     ClassMatch, ClientClass, DhcpMode, DhcpOption, Fabric, Mac, MatchOperator, PrefixPool, Range,
     Range6, RelayPort, Reservation, Reservation6, ReservationKey, ReservationKey6,
-    RouterAdvertisement, ScopeOptions, Subnet, Subnet6, Vlan,
+    RouterAdvertisement, ScopeOptions, Shared, Subnet, Subnet6, Vlan,
 };
 use ironherd_store as store;
-use ironherd_store::{Tx, client_class, dhcp_option, fabric, subnet6, vlan};
+use ironherd_store::{Tx, client_class, dhcp_option, fabric, vlan};
 
-use super::SUBNETS_MAX;
 use crate::client_class::CLASSES_MAX;
 use crate::work::Inner;
 
 const FABRICS_MAX: u32 = 10_000;
 const VLANS_MAX: u32 = 100_000;
 
-/// The options of every scope that has any.
+/// The options of scopes, of those that have any.
 pub(super) struct Scopes(HashMap<String, ScopeOptions>);
 
 /// What the networks of a snapshot hang together by.
-pub(super) struct Parts {
+pub(super) struct Networks {
     pub(super) fabrics: Vec<Fabric>,
     pub(super) vlans: Vec<Vlan>,
-    pub(super) subnets6: Vec<Subnet6>,
     pub(super) classes: Vec<ClientClass>,
 }
 
 impl Scopes {
-    pub(super) async fn load(tx: &mut Tx) -> Inner<Self> {
-        let all = dhcp_option::all(tx).await?;
-        Ok(Self(all.into_iter().map(|(scope, list)| (scope, scope_options(list))).collect()))
+    pub(super) async fn all(tx: &mut Tx) -> Inner<Self> {
+        Ok(Self::from_stored(dhcp_option::all(tx).await?))
+    }
+
+    pub(super) async fn of_these(tx: &mut Tx, scopes: &[ScopeId]) -> Inner<Self> {
+        let scopes: Vec<String> = scopes.iter().map(|it| it.to_text()).collect();
+        Ok(Self::from_stored(dhcp_option::of(tx, &scopes).await?))
+    }
+
+    fn from_stored(all: HashMap<String, Vec<store::DhcpOption>>) -> Self {
+        Self(all.into_iter().map(|(scope, list)| (scope, scope_options(list))).collect())
     }
 
     pub(super) fn of(&self, on: ScopeId) -> ScopeOptions {
@@ -42,16 +48,19 @@ impl Scopes {
     }
 }
 
-pub(super) async fn parts(tx: &mut Tx, scopes: &Scopes) -> Inner<Parts> {
+pub(super) async fn networks(tx: &mut Tx) -> Inner<Networks> {
     let fabrics = fabric::page(tx, None, FABRICS_MAX).await?;
     let vlans = vlan::page(tx, None, VLANS_MAX).await?;
-    let subnets6 = subnet6::page(tx, None, SUBNETS_MAX).await?;
     let classes = client_class::all(tx, CLASSES_MAX).await?;
-    Ok(Parts {
-        fabrics: fabrics.into_iter().map(|it| fabric_of(it, scopes)).collect(),
-        vlans: vlans.into_iter().map(|it| vlan_of(it, scopes)).collect(),
-        subnets6: subnets6.into_iter().map(|it| subnet6_of(it, scopes)).collect(),
-        classes: classes.into_iter().map(|it| class_of(it, scopes)).collect(),
+    let on_fabrics = fabrics.iter().map(|it| ScopeId::Fabric(it.id));
+    let on_vlans = vlans.iter().map(|it| ScopeId::Vlan(it.id));
+    let on_classes = classes.iter().map(|it| ScopeId::Class(it.id));
+    let scopes: Vec<ScopeId> = on_fabrics.chain(on_vlans).chain(on_classes).collect();
+    let scopes = Scopes::of_these(tx, &scopes).await?;
+    Ok(Networks {
+        fabrics: fabrics.into_iter().map(|it| fabric_of(it, &scopes)).collect(),
+        vlans: vlans.into_iter().map(|it| vlan_of(it, &scopes)).collect(),
+        classes: classes.into_iter().map(|it| class_of(it, &scopes)).collect(),
     })
 }
 
@@ -62,12 +71,10 @@ pub(super) fn subnet_of(it: store::Subnet, scopes: &Scopes) -> Subnet {
         class: it.class_id.map(domain::ClassId::to_text),
         options: scopes.of(ScopeId::Range(it.id)),
     };
-    let reservation = |it: store::Reservation| Reservation {
-        options: scopes.of(ScopeId::Reservation(it.id)),
-        key: key_of(it.key),
-        address: it.address,
-        hostname: it.hostname,
-    };
+    let reservations = it.reservations.into_iter();
+    let mut reservations: Vec<Shared<Reservation>> =
+        reservations.map(|it| reservation_of(it, scopes).into()).collect();
+    reservations.sort_unstable_by_key(|it| it.address);
     Subnet {
         id: it.id.to_text(),
         vlan: it.vlan_id.to_text(),
@@ -79,8 +86,17 @@ pub(super) fn subnet_of(it: store::Subnet, scopes: &Scopes) -> Subnet {
         mtu: it.mtu,
         lease_seconds: it.lease_seconds,
         ranges: it.ranges.into_iter().map(range).collect(),
-        reservations: it.reservations.into_iter().map(reservation).collect(),
+        reservations,
         options: scopes.of(ScopeId::Subnet(it.id)),
+    }
+}
+
+pub(super) fn reservation_of(it: store::Reservation, scopes: &Scopes) -> Reservation {
+    Reservation {
+        options: scopes.of(ScopeId::Reservation(it.id)),
+        key: key_of(it.key),
+        address: it.address,
+        hostname: it.hostname,
     }
 }
 
@@ -128,7 +144,7 @@ fn key_of(key: domain::ReservationKey) -> ReservationKey {
     }
 }
 
-fn subnet6_of(it: store::Subnet6, scopes: &Scopes) -> Subnet6 {
+pub(super) fn subnet6_of(it: store::Subnet6, scopes: &Scopes) -> Subnet6 {
     let reservation = |it: store::Reservation6| Reservation6 {
         options: scopes.of(ScopeId::Reservation6(it.id)),
         key: match it.key {

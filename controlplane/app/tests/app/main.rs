@@ -13,4 +13,5 @@ mod machine;
 mod network;
 mod rack;
 mod resync;
+mod snapshot;
 mod trouble;

@@ -1,8 +1,10 @@
 use std::collections::HashMap;
 
 use ironherd_domain::{Mac, MachineId, MachineState};
+use sqlx::AssertSqlSafe;
 
-use crate::{Row, StoreError, Tx};
+use crate::machine::places;
+use crate::{Row, StoreError, Tx, Value};
 
 /// What a rack needs to know of a machine.
 #[derive(Clone)]
@@ -36,11 +38,42 @@ pub async fn boot_machines(tx: &mut Tx) -> Result<Vec<BootMachine>, StoreError> 
             boot_file
         FROM machine ORDER BY id";
     const CARDS: &str = "SELECT machine_id, mac FROM nic ORDER BY machine_id, position";
+    let cards = tx.all(CARDS, vec![]).await?;
+    joined(&tx.all(ALL, vec![]).await?, &cards)
+}
+
+/// Those of these machines that there are, in the order of their ids.
+///
+/// # Errors
+/// See [`boot_machines`].
+pub async fn boot_machines_of(
+    tx: &mut Tx,
+    ids: &[MachineId],
+) -> Result<Vec<BootMachine>, StoreError> {
+    let mut found = Vec::new();
+    for part in ids.chunks(1_000) {
+        let list = places(1, part.len());
+        let values = || part.iter().copied().map(Value::from).collect();
+        let cards = format!(
+            "SELECT machine_id, mac FROM nic WHERE machine_id IN ({list})
+            ORDER BY machine_id, position"
+        );
+        let machines = format!(
+            "SELECT id, hostname, smbios_uuid, state, image_written, attempt, boot_key,
+                kernel_args, boot_file
+            FROM machine WHERE id IN ({list}) ORDER BY id"
+        );
+        let cards = tx.all(AssertSqlSafe(cards), values()).await?;
+        found.extend(joined(&tx.all(AssertSqlSafe(machines), values()).await?, &cards)?);
+    }
+    Ok(found)
+}
+
+fn joined(machines: &[Row], nics: &[Row]) -> Result<Vec<BootMachine>, StoreError> {
     let mut cards: HashMap<MachineId, Vec<Mac>> = HashMap::new();
-    for row in tx.all(CARDS, vec![]).await? {
+    for row in nics {
         cards.entry(row.parsed("machine_id")?).or_default().push(row.parsed("mac")?);
     }
-    let rows = tx.all(ALL, vec![]).await?;
     let read = |row: &Row| {
         let id = row.parsed("id")?;
         Ok(BootMachine {
@@ -56,5 +89,5 @@ pub async fn boot_machines(tx: &mut Tx) -> Result<Vec<BootMachine>, StoreError> 
             macs: cards.remove(&id).unwrap_or_default(),
         })
     };
-    rows.iter().map(read).collect()
+    machines.iter().map(read).collect()
 }

@@ -1,7 +1,7 @@
 use std::collections::VecDeque;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 
-use ironherd_snapshot::{Snapshot, Subnet6};
+use ironherd_snapshot::{Shared, Snapshot, Subnet6};
 
 use super::record::{Association, Block, Kind};
 
@@ -133,7 +133,7 @@ impl Pools {
             // A reservation may be gone: look once more at what was skipped because of it.
             (pool.cursor, pool.skipped) = (0, false);
         }
-        let spans = |subnet: &Subnet6| [address_spans(subnet), prefix_spans(subnet)];
+        let spans = |subnet: &Shared<Subnet6>| [address_spans(subnet), prefix_spans(subnet)];
         let wanted: Vec<_> = snapshot.subnets6.iter().map(spans).collect();
         let same = |(wanted, pools): (&[Vec<Span>; 2], &[Pool; 2])| {
             wanted.iter().eq(pools.iter().map(|it| &it.spans))

@@ -37,7 +37,7 @@ pub struct Ask6<'a> {
 
 impl Ask6<'_> {
     fn subnet(&self) -> Option<&Subnet6> {
-        self.index.snapshot().subnets6.get(self.subnet)
+        Some(self.index.snapshot().subnets6.get(self.subnet)?)
     }
 
     fn network(&self) -> u128 {

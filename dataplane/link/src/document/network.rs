@@ -6,7 +6,8 @@ use ironherd_snapshot::{
 };
 use serde::Deserialize;
 
-use super::{DecodeError, bytes, decode_all, parse, parse_all, parse_maybe, uuid};
+use super::{DecodeError, bytes, decode_all, decode_shared, parse, parse_all, parse_maybe, uuid};
+use crate::delta::{ReservationsChange, SubnetChange};
 
 #[derive(Deserialize)]
 pub(super) struct RackFabric {
@@ -50,7 +51,8 @@ pub(super) struct RackSubnet {
     mtu: Option<u16>,
     lease_seconds: u32,
     ranges: Vec<RackRange>,
-    reservations: Vec<RackReservation>,
+    /// Absent in a delta: as before.
+    reservations: Option<Vec<RackReservation>>,
     #[serde(default)]
     options: Vec<RackOption>,
 }
@@ -62,6 +64,14 @@ struct RackRange {
     class: Option<String>,
     #[serde(default)]
     options: Vec<RackOption>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct RackReservations {
+    subnet: String,
+    changed: Vec<RackReservation>,
+    removed: Vec<String>,
 }
 
 #[derive(Deserialize)]
@@ -224,6 +234,7 @@ impl RackVlan {
 
 impl RackSubnet {
     pub(super) fn decode(self) -> Result<snapshot::Subnet, DecodeError> {
+        let reservations = self.reservations.unwrap_or_default();
         Ok(snapshot::Subnet {
             id: self.id,
             vlan: self.vlan,
@@ -235,8 +246,23 @@ impl RackSubnet {
             mtu: self.mtu,
             lease_seconds: self.lease_seconds,
             ranges: decode_all(self.ranges, RackRange::decode)?,
-            reservations: decode_all(self.reservations, RackReservation::decode)?,
+            reservations: decode_shared(reservations, RackReservation::decode)?,
             options: options(self.options)?,
+        })
+    }
+
+    pub(super) fn decode_change(self) -> Result<SubnetChange, DecodeError> {
+        let keeps_reservations = self.reservations.is_none();
+        Ok(SubnetChange { subnet: self.decode()?, keeps_reservations })
+    }
+}
+
+impl RackReservations {
+    pub(super) fn decode(self) -> Result<ReservationsChange, DecodeError> {
+        Ok(ReservationsChange {
+            subnet: self.subnet,
+            changed: decode_all(self.changed, RackReservation::decode)?,
+            removed: parse_all("reservations.removed", &self.removed)?,
         })
     }
 }

@@ -123,7 +123,8 @@ impl<'a> Request<'a> {
     }
 
     pub(super) fn subnet(&self, at: usize) -> Result<&'a Subnet, DropReason> {
-        self.index.snapshot().subnets.get(at).ok_or(DropReason::DhcpNoSubnet)
+        let found = self.index.snapshot().subnets.get(at);
+        found.map(|it| &**it).ok_or(DropReason::DhcpNoSubnet)
     }
 
     pub(super) fn network(&self, at: usize) -> Option<Ipv4Addr> {

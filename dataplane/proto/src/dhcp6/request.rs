@@ -88,7 +88,7 @@ impl<'a> Request<'a> {
     }
 
     pub(super) fn subnet(&self, at: usize) -> Option<&'a Subnet6> {
-        self.index.snapshot().subnets6.get(at)
+        Some(self.index.snapshot().subnets6.get(at)?)
     }
 
     /// The subnet of the client's link that an address belongs to.

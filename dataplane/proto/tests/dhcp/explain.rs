@@ -83,7 +83,7 @@ fn an_explanation_says_why() {
     let mut snapshot = snapshot(Some(Intent::Deploy), false);
     let option = |code, data: &[u8]| DhcpOption { code, data: data.to_vec(), force: false };
     let subnet = &mut snapshot.subnets[0];
-    subnet.reservations.push(reservation(mac(2), 50));
+    subnet.reservations.push(reservation(mac(2), 50).into());
     subnet.options.v4 = vec![option(224, b"subnet"), option(225, b"")];
     snapshot.settings.options.v4 =
         vec![option(224, b"global"), option(225, b"x"), option(226, b"y")];

@@ -63,8 +63,8 @@ pub(crate) fn machine(intent: Intent) -> Machine {
 /// Two subnets, the second behind a relay; with the machine if it has an intent.
 pub(crate) fn snapshot(intent: Option<Intent>, enlist: bool) -> Snapshot {
     let settings = Settings { enlist, ..Settings::default() };
-    let machines = intent.map(machine).into_iter().collect();
-    let subnets = vec![subnet(0), subnet(9)];
+    let machines = intent.map(|it| machine(it).into()).into_iter().collect();
+    let subnets = vec![subnet(0).into(), subnet(9).into()];
     let files = FILES.map(file).to_vec();
     Snapshot { generation: 1, settings, subnets, machines, files, ..Snapshot::default() }
 }

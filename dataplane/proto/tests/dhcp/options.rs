@@ -123,7 +123,7 @@ fn the_name_of_a_reservation_goes_before_the_machines() {
     let mut snapshot = snapshot(Some(ironherd_snapshot::Intent::Local), false);
     let mut reserved = crate::lab::reservation(MAC, 50);
     reserved.hostname = Some("front-door".to_owned());
-    snapshot.subnets[0].reservations.push(reserved);
+    snapshot.subnets[0].reservations.push(reserved.into());
     let mut lab = Lab::new(snapshot);
     let (_, offer) = lab.ask(&Said::new(Discover, MAC).bytes());
     let offer = Message::parse(&offer).unwrap();

@@ -148,7 +148,7 @@ fn a_chosen_subnet_is_confirmed() {
     let mut snapshot = snapshot(None, false);
     let vlan = |id: &str| Vlan { id: id.to_owned(), ..Vlan::default() };
     snapshot.vlans = vec![vlan("near"), vlan("far")];
-    snapshot.subnets.push(subnet(1));
+    snapshot.subnets.push(subnet(1).into());
     for (subnet, vlan) in snapshot.subnets.iter_mut().zip(["near", "far", "near"]) {
         subnet.vlan = vlan.to_owned();
     }

@@ -25,11 +25,11 @@ fn a_reservation_is_the_clients_however_it_is_told() {
     };
     let mut snapshot = snapshot(None, false);
     snapshot.subnets[0].reservations = vec![
-        reserved(ReservationKey::Mac(mac(1)), 11),
-        reserved(ReservationKey::ClientId(b"\0name".to_vec()), 12),
-        reserved(ReservationKey::Uuid([1, 2, 3, 4, 5, 6, 7, 8, 9, 9, 9, 9, 9, 9, 9, 9]), 13),
-        reserved(port(b"eth1", b""), 14),
-        reserved(port(b"eth1", b"sw"), 15),
+        reserved(ReservationKey::Mac(mac(1)), 11).into(),
+        reserved(ReservationKey::ClientId(b"\0name".to_vec()), 12).into(),
+        reserved(ReservationKey::Uuid([1, 2, 3, 4, 5, 6, 7, 8, 9, 9, 9, 9, 9, 9, 9, 9]), 13).into(),
+        reserved(port(b"eth1", b""), 14).into(),
+        reserved(port(b"eth1", b"sw"), 15).into(),
     ];
     let uuid = [0, 4, 3, 2, 1, 6, 5, 8, 7, 9, 9, 9, 9, 9, 9, 9, 9];
     let agent = |remote: &[u8]| [&[1, 4][..], b"eth1", remote].concat();
@@ -67,7 +67,7 @@ fn shared() -> Snapshot {
     let mut second = subnet(1);
     let net = |last| Ipv4Addr::new(10, 77, 1, last);
     second.ranges = vec![Range::new(net(100), net(101))];
-    snapshot.subnets.push(second);
+    snapshot.subnets.push(second.into());
     for (subnet, vlan) in snapshot.subnets.iter_mut().zip(["near", "far", "near"]) {
         subnet.vlan = vlan.to_owned();
     }
@@ -100,7 +100,7 @@ fn a_client_has_its_reservation_and_its_wish_in_any_subnet_of_the_vlan() {
     let mut snapshot = shared();
     let key = ReservationKey::Mac(mac(1));
     let own = Reservation { address: second(50), ..reserved(key, 0) };
-    snapshot.subnets[2].reservations = vec![own];
+    snapshot.subnets[2].reservations = vec![own.into()];
     let mut lab = Lab::new(snapshot);
     assert_eq!(lab.lease(mac(1)), second(50));
     let (_, offer) = lab.ask(&Said::new(Discover, mac(2)).wish(second(101)).bytes());
@@ -136,7 +136,7 @@ fn an_address_of_any_subnet_of_the_vlan_is_on_the_right_network() {
 fn a_reservation_of_another_vlan_does_not_count() {
     let mut snapshot = shared();
     let own = Reservation::of_card(Mac(mac(1).0), Ipv4Addr::new(10, 77, 9, 50), None);
-    snapshot.subnets[1].reservations = vec![own];
+    snapshot.subnets[1].reservations = vec![own.into()];
     let mut lab = Lab::new(snapshot);
     assert_eq!(lab.lease(mac(1)), address(100));
     let (_, offer) = lab.ask(

@@ -34,7 +34,7 @@ fn all_scopes() -> Snapshot {
     snapshot.vlans = vec![Vlan { id: "v".to_owned(), fabric: "f".to_owned(), ..Vlan::default() }];
     snapshot.classes = vec![ClientClass::default(), ClientClass::default()];
     snapshot.subnets[0].vlan = "v".to_owned();
-    snapshot.subnets[0].reservations = vec![reservation(MAC, 150)];
+    snapshot.subnets[0].reservations = vec![reservation(MAC, 150).into()];
     snapshot
 }
 

@@ -68,7 +68,7 @@ fn a_request_is_judged_by_the_clients_state() {
     ];
     for (name, said, want) in rows {
         let mut snapshot = snapshot(None, true);
-        snapshot.subnets[0].reservations.push(reservation(mac(2), 50));
+        snapshot.subnets[0].reservations.push(reservation(mac(2), 50).into());
         let mut lab = Lab::new(snapshot);
         assert_eq!(outcome(&mut lab, &select(1, 101)), Ok(Ack));
         assert_eq!(outcome(&mut lab, &said), want, "{name}");
@@ -230,7 +230,8 @@ fn ranges_and_reservations_of_a_new_snapshot_hold_at_once() {
     let held = lab.lease(mac(1));
     let mut next = snapshot(None, true);
     next.generation = 2;
-    next.subnets[0].reservations = vec![reservation(mac(1), 50), reservation(mac(2), 60)];
+    next.subnets[0].reservations =
+        vec![reservation(mac(1), 50).into(), reservation(mac(2), 60).into()];
     lab.index = Index::new(next.clone());
     assert_eq!(lab.lease(mac(2)), address(60));
     assert_eq!(outcome(&mut lab, &renewing(mac(1), held)), Ok(Ack), "it goes on with the old");

@@ -111,7 +111,7 @@ fn drawn_subnet(chance: &mut Chance, third: u8, vlan: &str) -> Subnet {
     };
     subnet.ranges = vec![range(chance, 100), range(chance, 150)];
     let places = (0..chance.below(6)).map(|_| net(100 + chance.byte(100))).collect::<Vec<_>>();
-    subnet.reservations = places.into_iter().map(|it| reservation(chance, it)).collect();
+    subnet.reservations = places.into_iter().map(|it| reservation(chance, it).into()).collect();
     subnet.options = options(chance);
     subnet.gateway = subnet.gateway.filter(|_| chance.permille(700));
     subnet
@@ -135,7 +135,8 @@ pub(crate) fn snapshot(chance: &mut Chance) -> Snapshot {
     snapshot.settings.options = options(chance);
     snapshot.classes = (0..chance.below(4)).map(|id| class(chance, id)).collect();
     let subnets = [(0, "near"), (1, "near"), (9, "far")];
-    snapshot.subnets = subnets.map(|(third, vlan)| drawn_subnet(chance, third, vlan)).to_vec();
+    snapshot.subnets =
+        subnets.map(|(third, vlan)| drawn_subnet(chance, third, vlan).into()).to_vec();
     for machine in &mut snapshot.machines {
         machine.macs = vec![mac(0), mac(1)];
         machine.options = options(chance);
@@ -191,7 +192,7 @@ pub(crate) fn crowded(chance: &mut Chance, clients: u8) -> Snapshot {
     let matches = vec![ClassMatch { field: vendor, operator, value, negate: false }];
     let class = "members".to_owned();
     snapshot.classes = vec![ClientClass { id: class.clone(), matches, ..ClientClass::default() }];
-    snapshot.subnets.push(subnet(1));
+    snapshot.subnets.push(subnet(1).into());
     let lease_seconds = 20 + u32::try_from(chance.below(100)).unwrap();
     for (subnet, vlan) in snapshot.subnets.iter_mut().zip(["near", "far", "near"]) {
         (subnet.vlan, subnet.lease_seconds) = (vlan.to_owned(), lease_seconds);

@@ -55,10 +55,10 @@ fn boot_url_follows_the_machine_then_the_class_then_the_table() {
     let mut lab = Lab::new(snapshot.clone());
     let boot = |lab: &mut Lab| lab.ask(&ask).unwrap().text(code::BOOT_FILE_URL);
     assert_eq!(boot(&mut lab), None, "unknown, and not taken in");
-    snapshot.machines = vec![machine(Intent::Local)];
+    snapshot.machines = vec![machine(Intent::Local).into()];
     lab.set(snapshot.clone());
     assert_eq!(boot(&mut lab).as_deref(), Some("tftp://[fd77::1]/local-x64.efi"));
-    snapshot.machines = vec![machine(Intent::Deploy)];
+    snapshot.machines = vec![machine(Intent::Deploy).into()];
     lab.set(snapshot.clone());
     assert_eq!(boot(&mut lab).as_deref(), Some(TFTP));
     snapshot.classes = vec![ClientClass {
@@ -88,7 +88,7 @@ fn a_machine_is_known_by_the_uuid_in_its_duid() {
     snapshot.settings.enlist = false;
     let mut known = machine(Intent::Deploy);
     known.uuid = Some(text);
-    snapshot.machines = vec![known];
+    snapshot.machines = vec![known.into()];
     for uuid in [text, smbios] {
         let mut lab = Lab::new(snapshot.clone());
         let duid = [&[0, 4][..], &uuid].concat();
@@ -107,12 +107,15 @@ fn urls_name_an_address_that_the_client_reaches() {
     ];
     for (ours, want) in rows {
         let mut snapshot = snapshot();
-        snapshot.subnets6 = vec![subnet("0"), subnet("1")];
-        snapshot.subnets = vec![ironherd_snapshot::Subnet {
-            vlan: "lan".to_owned(),
-            cidr: "10.77.0.0/24".parse().unwrap(),
-            ..ironherd_snapshot::Subnet::default()
-        }];
+        snapshot.subnets6 = vec![subnet("0").into(), subnet("1").into()];
+        snapshot.subnets = vec![
+            ironherd_snapshot::Subnet {
+                vlan: "lan".to_owned(),
+                cidr: "10.77.0.0/24".parse().unwrap(),
+                ..ironherd_snapshot::Subnet::default()
+            }
+            .into(),
+        ];
         let mut lab = Lab::new(snapshot);
         lab.link.addresses = ours;
         let ask = Ask::new(MessageType::Solicit).na(&[]).firmware("PXEClient", 7);

@@ -72,7 +72,7 @@ pub(crate) fn snapshot() -> Snapshot {
         generation: 1,
         settings: Settings { enlist: true, ..Settings::default() },
         vlans: vec![Vlan { id: "lan".to_owned(), ..Vlan::default() }],
-        subnets6: vec![subnet("0")],
+        subnets6: vec![subnet("0").into()],
         files: ["snponly.efi", "local-x64.efi", "grub-arm64.efi"].map(file).to_vec(),
         ..Snapshot::default()
     }

@@ -22,7 +22,7 @@ fn scoped(from: usize, data: impl Fn(usize) -> ScopeOptions) -> Snapshot {
     let mut reserved = reservation(ReservationKey6::Mac(MAC), "fd77::9");
     reserved.options = word(0);
     it.subnets6[0].reservations = vec![reserved];
-    it.machines = vec![machine(Intent::Local)];
+    it.machines = vec![machine(Intent::Local).into()];
     it.machines[0].options = word(1);
     it.classes = vec![ClientClass {
         id: "c".to_owned(),

@@ -25,7 +25,7 @@ fn lab() -> Lab {
     let mut far = subnet("9");
     far.vlan = "far".to_owned();
     far.reservations = vec![reservation(ReservationKey6::Mac(MAC), "fd77:0:0:9::9")];
-    snapshot.subnets6.push(far);
+    snapshot.subnets6.push(far.into());
     snapshot.classes = vec![ClientClass {
         id: "port".to_owned(),
         matches: vec![ClassMatch {

@@ -166,7 +166,7 @@ fn what_is_over_comes_back_with_no_time_left() {
     let mut lab = Lab::new(snapshot());
     let old = lab.ask(&Ask::new(Request).na(&[])).unwrap().address();
     let mut moved = snapshot();
-    moved.subnets6 = vec![subnet("5")];
+    moved.subnets6 = vec![subnet("5").into()];
     lab.link.addresses = vec![ip("fd77:0:0:5::1")];
     lab.set(moved);
     for kind in [Renew, Rebind] {
@@ -279,7 +279,7 @@ fn subnets_of_one_vlan_are_one_link() {
         reservations: vec![reservation(ReservationKey6::Duid(vec![0, 2, 7]), "fd77:0:0:2::9")],
         ..subnet("2")
     };
-    snapshot.subnets6 = vec![full, subnet("1"), second];
+    snapshot.subnets6 = vec![full.into(), subnet("1").into(), second.into()];
     let mut lab = Lab::new(snapshot);
     let got = lab.ask(&Ask::new(Request).na(&[])).unwrap();
     assert!(got.address().to_string().starts_with("fd77:0:0:1::"));
@@ -342,12 +342,15 @@ fn who_is_not_answered_is_counted_under_one_name() {
 #[test]
 fn the_vlan_tells_the_link_where_no_address_does() {
     let mut snapshot = snapshot();
-    snapshot.subnets = vec![ironherd_snapshot::Subnet {
-        id: "v4".to_owned(),
-        vlan: "lan".to_owned(),
-        cidr: "10.77.0.0/24".parse().unwrap(),
-        ..ironherd_snapshot::Subnet::default()
-    }];
+    snapshot.subnets = vec![
+        ironherd_snapshot::Subnet {
+            id: "v4".to_owned(),
+            vlan: "lan".to_owned(),
+            cidr: "10.77.0.0/24".parse().unwrap(),
+            ..ironherd_snapshot::Subnet::default()
+        }
+        .into(),
+    ];
     let mut lab = Lab::new(snapshot);
     lab.link.addresses.clear();
     assert!(

@@ -270,10 +270,11 @@ mod tests {
             ..Subnet::default()
         };
         let subnets = vec![
-            subnet("a", "one", "10.1.0.0/24"),
-            subnet("second", "one", "10.9.0.0/24"), // On a's link, where the rack has no address.
-            subnet("b", "two", "10.2.0.0/24"),
-            subnet("far", "three", "10.3.0.0/24"),
+            subnet("a", "one", "10.1.0.0/24").into(),
+            // On a's link, where the rack has no address.
+            subnet("second", "one", "10.9.0.0/24").into(),
+            subnet("b", "two", "10.2.0.0/24").into(),
+            subnet("far", "three", "10.3.0.0/24").into(),
         ];
         let index = || {
             Index::new(Snapshot { generation: 1, subnets: subnets.clone(), ..Snapshot::default() })

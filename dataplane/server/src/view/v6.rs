@@ -4,7 +4,7 @@ use std::net::Ipv4Addr;
 
 use ironherd_proto::Link;
 use ironherd_proto::dhcp6::{Link6, subnets_on};
-use ironherd_snapshot::{Index, Snapshot, Subnet6};
+use ironherd_snapshot::{Index, Shared, Snapshot, Subnet6};
 use ironherd_uring::Interface;
 use ironherd_wire::icmpv6::{Advertisement, Prefix};
 
@@ -70,10 +70,10 @@ impl View {
 /// `None`: every subnet of the link has them off.
 fn advertisement(index: &Index, places: &[usize]) -> Option<Advertisement> {
     let all = &index.snapshot().subnets6;
-    let subnets: Vec<&Subnet6> = places.iter().filter_map(|it| all.get(*it)).collect();
+    let subnets: Vec<&Shared<Subnet6>> = places.iter().filter_map(|it| all.get(*it)).collect();
     let on = || subnets.iter().filter(|it| it.router_advertisement.enabled);
     let lifetime = on().map(|it| it.router_advertisement.router_lifetime_seconds).max()?;
-    let prefix = |it: &&Subnet6| Prefix {
+    let prefix = |it: &&Shared<Subnet6>| Prefix {
         address: it.cidr.network(),
         len: it.cidr.prefix_len(),
         // Only 64 bits leave room for what clients make of their card (RFC 4862 §5.5.3).
@@ -114,7 +114,8 @@ mod tests {
             cidr: "10.77.0.0/24".parse().unwrap(),
             ..Subnet::default()
         };
-        let snapshot = Snapshot { subnets: vec![v4], subnets6, ..Snapshot::default() };
+        let subnets6 = subnets6.into_iter().map(Shared::from).collect();
+        let snapshot = Snapshot { subnets: vec![v4.into()], subnets6, ..Snapshot::default() };
         let links6 = serve6(&snapshot, interfaces, named, UrlPorts::default());
         let links = super::super::serve(&snapshot, interfaces.to_vec(), named, UrlPorts::default());
         View { index: Index::new(snapshot), links, links6, ..View::default() }

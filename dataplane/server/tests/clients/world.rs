@@ -260,11 +260,9 @@ fn snapshot(file: &[u8]) -> Snapshot {
         mtu: None,
         lease_seconds: 600,
         ranges: vec![Range::new(address("10.77.0.200"), address("10.77.0.200"))],
-        reservations: vec![Reservation::of_card(
-            mac,
-            address("10.77.0.137"),
-            Some("m10".to_owned()),
-        )],
+        reservations: vec![
+            Reservation::of_card(mac, address("10.77.0.137"), Some("m10".to_owned())).into(),
+        ],
         ..Subnet::default()
     };
     let machine = Machine {
@@ -280,8 +278,8 @@ fn snapshot(file: &[u8]) -> Snapshot {
     Snapshot {
         generation: 7,
         settings: Settings { enlist: true, enlist_key: BootKey([8; 32]), ..Settings::default() },
-        subnets: vec![subnet],
-        machines: vec![machine],
+        subnets: vec![subnet.into()],
+        machines: vec![machine.into()],
         files: vec![
             boot_file("snponly.efi", digest(file), file.len()),
             boot_file("arriving", digest(b"not here yet"), 12),

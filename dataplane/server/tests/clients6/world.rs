@@ -224,7 +224,7 @@ fn snapshot(file: &[u8]) -> Snapshot {
     Snapshot {
         generation: 7,
         settings: Settings { enlist: true, enlist_key: BootKey([8; 32]), ..Settings::default() },
-        subnets6: vec![subnet],
+        subnets6: vec![subnet.into()],
         files: vec![BootFile {
             name: "snponly.efi".to_owned(),
             sha256: digest(file),

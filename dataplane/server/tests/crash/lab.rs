@@ -117,5 +117,5 @@ fn snapshot(first: impl Into<Ipv4Addr>, last: impl Into<Ipv4Addr>) -> Snapshot {
         ranges: vec![Range::new(first.into(), last.into())],
         ..Subnet::default()
     };
-    Snapshot { generation: 7, subnets: vec![subnet], ..Snapshot::default() }
+    Snapshot { generation: 7, subnets: vec![subnet.into()], ..Snapshot::default() }
 }

@@ -1,7 +1,7 @@
 use std::collections::HashMap;
 use std::net::Ipv4Addr;
 
-use crate::Subnet;
+use crate::{Shared, Subnet};
 
 /// Finds the subnet of an address with one look-up for each length of prefix that is in use.
 #[derive(Debug, Default)]
@@ -13,7 +13,7 @@ pub(super) struct Networks {
 }
 
 impl Networks {
-    pub(super) fn of(subnets: &[Subnet]) -> Self {
+    pub(super) fn of(subnets: &[Shared<Subnet>]) -> Self {
         let mut networks = Self::default();
         let mut by_vlan: HashMap<&str, Vec<usize>> = HashMap::new();
         for (at, subnet) in subnets.iter().enumerate() {
@@ -40,11 +40,15 @@ impl Networks {
 
     /// The longest prefix wins.
     pub(super) fn find(&self, address: Ipv4Addr) -> Option<usize> {
-        let prefix = |length: u8| {
-            let mask = u32::MAX.checked_shl(32 - u32::from(length)).unwrap_or(0);
-            self.by_prefix.get(&(length, address.to_bits() & mask)).copied()
-        };
-        self.lengths.iter().find_map(|length| prefix(*length))
+        self.holding(address).next()
+    }
+
+    /// Every subnet around an address, the longest prefix first.
+    pub(super) fn holding(&self, address: Ipv4Addr) -> impl Iterator<Item = usize> {
+        self.lengths.iter().filter_map(move |length| {
+            let mask = u32::MAX.checked_shl(32 - u32::from(*length)).unwrap_or(0);
+            self.by_prefix.get(&(*length, address.to_bits() & mask)).copied()
+        })
     }
 
     pub(super) fn together(&self, subnet: usize) -> &[usize] {

@@ -1,7 +1,8 @@
 use std::borrow::Cow;
 use std::collections::HashMap;
+use std::net::Ipv4Addr;
 
-use crate::{Mac, Reservation, ReservationKey};
+use crate::{Mac, Reservation, ReservationKey, Shared};
 
 /// What a client shows of itself, as far as reservations go by it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -29,12 +30,14 @@ pub(super) struct Reservations {
     by_client_id: HashMap<Vec<u8>, usize>,
     by_uuid: HashMap<[u8; 16], usize>,
     by_circuit: HashMap<Vec<u8>, Vec<(Vec<u8>, usize)>>, // -> remote id, place.
+    by_address: HashMap<Ipv4Addr, usize>,
 }
 
 impl Reservations {
-    pub(super) fn of(reservations: &[Reservation]) -> Self {
+    pub(super) fn of(reservations: &[Shared<Reservation>]) -> Self {
         let mut all = Self::default();
         for (place, reservation) in reservations.iter().enumerate() {
+            all.by_address.entry(reservation.address).or_insert(place);
             match &reservation.key {
                 ReservationKey::Mac(mac) => {
                     all.by_mac.entry(*mac).or_insert(place);
@@ -61,6 +64,10 @@ impl Reservations {
         let by_uuid = || self.by_uuid.get(&identity.uuid?);
         let of_card = by_mac().or_else(by_client_id).or_else(by_uuid);
         of_card.copied().or_else(|| self.by_port(identity))
+    }
+
+    pub(super) fn at(&self, address: Ipv4Addr) -> Option<usize> {
+        self.by_address.get(&address).copied()
     }
 
     /// A remote id that is named goes before one that may be anything.

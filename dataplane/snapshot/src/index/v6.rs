@@ -44,7 +44,8 @@ impl Index {
     pub fn subnet6_of(&self, address: Ipv6Addr) -> Option<(usize, &Subnet6)> {
         let subnets = self.snapshot.subnets6.iter().enumerate();
         let held = subnets.filter(|(_, subnet)| subnet.cidr.contains(&address));
-        held.max_by_key(|(_, subnet)| subnet.cidr.prefix_len())
+        let narrowest = held.max_by_key(|(_, subnet)| subnet.cidr.prefix_len());
+        narrowest.map(|(at, subnet)| (at, &**subnet))
     }
 
     /// The places of the IPv6 subnets that share a VLAN.
@@ -123,10 +124,10 @@ mod tests {
         Index::new(Snapshot {
             vlans: vec![off],
             subnets6: vec![
-                subnet("fd00::/16", "1", Vec::new()),
-                subnet("fd00::/64", "1", vec![by_mac, by_duid]),
-                subnet("fd02::/64", "2", Vec::new()),
-                subnet("fd03::/64", "", Vec::new()),
+                subnet("fd00::/16", "1", Vec::new()).into(),
+                subnet("fd00::/64", "1", vec![by_mac, by_duid]).into(),
+                subnet("fd02::/64", "2", Vec::new()).into(),
+                subnet("fd03::/64", "", Vec::new()).into(),
             ],
             ..Snapshot::default()
         })

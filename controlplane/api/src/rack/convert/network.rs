@@ -1,13 +1,16 @@
+use std::collections::{HashMap, HashSet};
+use std::net::Ipv4Addr;
+
 use async_graphql::ID;
 use ironherd_snapshot as snapshot;
 use ironherd_snapshot::{ClassField, ReservationKey, ReservationKey6};
 
-use super::{all, hex};
+use super::{all, all_shared, hex};
 use crate::dhcp::IpFamily;
 use crate::rack::network::{
     RackClass, RackClassField, RackClassMatch, RackFabric, RackOption, RackPrefixPool, RackRange,
-    RackRange6, RackRelayPort, RackReservation, RackReservation6, RackRouterAdvertisement,
-    RackSubnet, RackSubnet6, RackVlan,
+    RackRange6, RackRelayPort, RackReservation, RackReservation6, RackReservations,
+    RackRouterAdvertisement, RackSubnet, RackSubnet6, RackVlan,
 };
 
 /// Both families in one list: most scopes have no option at all.
@@ -56,9 +59,43 @@ impl From<&snapshot::Subnet> for RackSubnet {
             mtu: it.mtu.map(i32::from),
             lease_seconds: seconds(it.lease_seconds),
             ranges: all(&it.ranges),
-            reservations: all(&it.reservations),
+            reservations: Some(all_shared(&it.reservations)),
             options: options(&it.options),
         }
+    }
+}
+
+impl RackSubnet {
+    /// What changed of a subnet and of its reservations, if anything.
+    pub(super) fn between(
+        old: &snapshot::Subnet,
+        new: &snapshot::Subnet,
+    ) -> (Option<Self>, Option<RackReservations>) {
+        let bare = |it: &snapshot::Subnet| {
+            let mut bare = it.clone();
+            bare.reservations.clear();
+            bare
+        };
+        let (old_bare, new_bare) = (bare(old), bare(new));
+        let changed =
+            (old_bare != new_bare).then(|| Self { reservations: None, ..Self::from(&new_bare) });
+        (changed, RackReservations::between(old, new))
+    }
+}
+
+impl RackReservations {
+    fn between(old: &snapshot::Subnet, new: &snapshot::Subnet) -> Option<Self> {
+        let (before, after) = (&old.reservations, &new.reservations);
+        let known: HashMap<Ipv4Addr, _> = before.iter().map(|it| (it.address, it)).collect();
+        let kept: HashSet<Ipv4Addr> = after.iter().map(|it| it.address).collect();
+        let changed = after.iter().filter(|it| known.get(&it.address) != Some(it));
+        let removed = before.iter().filter(|it| !kept.contains(&it.address));
+        let changes = Self {
+            subnet: ID::from(&new.id),
+            changed: changed.map(|it| RackReservation::from(&**it)).collect(),
+            removed: removed.map(|it| it.address.to_string()).collect(),
+        };
+        (!changes.changed.is_empty() || !changes.removed.is_empty()).then_some(changes)
     }
 }
 

@@ -22,6 +22,7 @@ fn machine(id: &str, attempt: u64) -> snapshot::Machine {
 }
 
 fn with(generation: u64, machines: Vec<snapshot::Machine>) -> Snapshot {
+    let machines = machines.into_iter().map(Shared::from).collect();
     Snapshot { generation, machines, ..Snapshot::default() }
 }
 
@@ -34,7 +35,8 @@ fn a_difference_names_only_what_changed() {
     assert_eq!(changed, ["d", "b"]);
     assert_eq!(delta.machines_removed, [ID::from("c")]);
     assert_eq!(delta.generation.0, 9);
-    assert!(delta.subnets.is_none() && delta.files.is_none() && delta.settings.is_none());
+    assert!(delta.files.is_none() && delta.settings.is_none());
+    assert!(delta.subnets_changed.is_empty() && delta.subnets_removed.is_empty());
     assert!(delta.fabrics.is_none() && delta.vlans.is_none() && delta.classes.is_none());
 }
 
@@ -43,7 +45,8 @@ fn a_complete_delta_names_everything() {
     let delta = RackDelta::complete(&with(7, vec![machine("a", 1)]));
     assert_eq!(delta.machines_changed.len(), 1);
     assert_eq!(delta.machines_removed, [ID::from("*")]);
-    assert!(delta.subnets.is_some() && delta.files.is_some() && delta.settings.is_some());
+    assert!(delta.files.is_some() && delta.settings.is_some());
+    assert_eq!(delta.subnets_removed, [ID::from("*")]);
     assert!(delta.fabrics.is_some() && delta.vlans.is_some() && delta.classes.is_some());
 }
 
@@ -79,6 +82,31 @@ async fn each_part_that_changes_arrives_equal() {
             assert_eq!(&got, new);
         }
     }
+}
+
+#[tokio::test]
+async fn of_a_subnet_only_what_changed_is_told() {
+    let old = everything();
+    let mut new = Snapshot { generation: old.generation + 1, ..old.clone() };
+    let reservations = &mut new.subnets[0].reservations;
+    let gone = reservations.remove(0).address;
+    reservations[0].hostname = Some("renamed".to_owned());
+    let renamed = reservations[0].address;
+    let delta = RackDelta::between(&old, &new);
+    assert!(delta.subnets_changed.is_empty(), "the subnet itself is as it was");
+    let [of_subnet] = &delta.reservations[..] else { panic!("{:?}", delta.reservations) };
+    assert_eq!(of_subnet.removed, [gone.to_string()]);
+    let changed: Vec<_> = of_subnet.changed.iter().map(|it| it.address.as_str()).collect();
+    assert_eq!(changed, [renamed.to_string()]);
+
+    new.subnets[0].lease_seconds += 60;
+    let delta = RackDelta::between(&old, &new);
+    let [subnet] = &delta.subnets_changed[..] else { panic!("{:?}", delta.subnets_changed) };
+    assert!(subnet.reservations.is_none() && delta.reservations.len() == 1);
+    let mut got = old.clone();
+    let told = decode_delta(answer(RACK_DELTAS, &old, &new).await).unwrap();
+    assert!(apply(&mut got, told));
+    assert_eq!(got, new);
 }
 
 /// What a rack is told, through the document that racks use.
@@ -133,17 +161,20 @@ fn everything() -> Snapshot {
         },
         fabrics: vec![Fabric { id: "f".into(), name: "fabric".into(), options: options(2) }],
         vlans: vlans(),
-        subnets: vec![subnet()],
-        subnets6: vec![subnet6()],
+        subnets: vec![subnet().into()],
+        subnets6: vec![subnet6().into()],
         classes: vec![class()],
-        machines: vec![snapshot::Machine {
-            macs: vec![Mac([2, 0, 0, 0, 0, 1])],
-            uuid: Some([9; 16]),
-            kernel_args: "quiet".into(),
-            boot_file: Some("http://192.0.2.1/x.efi".into()),
-            options: options(6),
-            ..machine("a", 4)
-        }],
+        machines: vec![
+            snapshot::Machine {
+                macs: vec![Mac([2, 0, 0, 0, 0, 1])],
+                uuid: Some([9; 16]),
+                kernel_args: "quiet".into(),
+                boot_file: Some("http://192.0.2.1/x.efi".into()),
+                options: options(6),
+                ..machine("a", 4)
+            }
+            .into(),
+        ],
         files: vec![snapshot::BootFile {
             name: "vmlinuz".into(),
             sha256: "ab".repeat(32),
@@ -197,7 +228,7 @@ fn subnet() -> Subnet {
         mtu: Some(9000),
         lease_seconds: 600,
         ranges: vec![range, of_class],
-        reservations: (10..).zip(keys).map(reservation).collect(),
+        reservations: (10..).zip(keys).map(|it| reservation(it).into()).collect(),
         options: options(4),
     }
 }
