@@ -1,5 +1,6 @@
 //! Measures: criterion for one question, side by side for a whole server.
 
+use std::ffi::OsStr;
 use std::process::Command;
 
 use crate::{build, packages, run};
@@ -16,13 +17,32 @@ pub(crate) fn criterion(name: &str, rest: &[String]) -> anyhow::Result<()> {
 pub(crate) fn dhcp(quick: bool, output: &str, rest: &[String]) -> anyhow::Result<()> {
     run::step("packages of the peers", packages::ensure_peers)?;
     run::step("build", || run::cargo(&["build", "--release", "--package", "ironherd-peers"]))?;
+    peers("dhcp", &[], quick, output, rest)
+}
+
+/// How soon a change in the region is in force in the rack. Rows and samples are kept in
+/// `target/bench/live.json`.
+pub(crate) fn live(quick: bool, output: &str, rest: &[String]) -> anyhow::Result<()> {
+    let packages = ["--package", "ironherd", "--package", "ironherd-peers"];
+    run::step("build", || run::cargo(&[&["build", "--release"][..], &packages].concat()))?;
+    let ironherd = build::target_dir().join("release/ironherd");
+    peers("live", &[OsStr::new("--ironherd"), ironherd.as_os_str()], quick, output, rest)
+}
+
+fn peers(
+    bench: &str,
+    own: &[&OsStr],
+    quick: bool,
+    output: &str,
+    rest: &[String],
+) -> anyhow::Result<()> {
     let target = build::target_dir();
     let folder = target.join("bench");
     std::fs::create_dir_all(&folder)?;
     let mut command = Command::new(target.join("release/ironherd-peers"));
-    command.args(["dhcp", "--output", output]);
-    command.arg("--work").arg(folder.join("dhcp"));
-    command.arg("--save").arg(folder.join("dhcp.json"));
+    command.args([bench, "--output", output]).args(own);
+    command.arg("--work").arg(folder.join(bench));
+    command.arg("--save").arg(folder.join(format!("{bench}.json")));
     if quick {
         command.arg("--quick");
     }

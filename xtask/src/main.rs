@@ -61,7 +61,7 @@ enum Task {
     },
     /// Runs one benchmark: `dhcp` beside the servers of others, or a criterion bench by its name.
     Bench {
-        /// `dhcp`, `wire_parse`, `dhcp_decide`, …
+        /// `dhcp`, `live`, `wire_parse`, `dhcp_decide`, …
         name: String,
         /// One short round: a look, not a result.
         #[arg(long)]
@@ -101,6 +101,7 @@ fn perform(task: Task) -> anyhow::Result<()> {
         Task::Fuzz { target, seconds } => fuzz::fuzz(target.as_deref(), seconds),
         Task::Bench { name, quick, output, rest } => match name.as_str() {
             "dhcp" => bench::dhcp(quick, &output, &rest),
+            "live" => bench::live(quick, &output, &rest),
             _ => bench::criterion(&name, &rest),
         },
     }

@@ -35,7 +35,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("ironherd-dhcp-load", &["wire", "uring"]),
     ("ironherd", &["region", "rack", "app", "bmc-sim", "dhcp-load"]),
     ("ironherd-benches", &["wire", "snapshot", "proto", "leases"]),
-    ("ironherd-peers", &["dhcp-load", "rack", "snapshot", "leases"]),
+    ("ironherd-peers", &["dhcp-load", "rack", "snapshot", "leases", "uring", "wire"]),
     ("xtask", &[]),
 ];
 

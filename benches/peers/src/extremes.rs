@@ -1,6 +1,5 @@
 //! What our server alone is asked: a storm of first contacts, and a start with a million leases.
 
-use std::collections::BTreeMap;
 use std::fs;
 use std::net::Ipv4Addr;
 use std::path::Path;
@@ -101,13 +100,5 @@ fn journal(leases: u32) -> anyhow::Result<Vec<u8>> {
 }
 
 fn row(name: &str, unit: &'static str, ours: f64) -> Row {
-    Row {
-        bench: "dhcp",
-        row: name.to_owned(),
-        unit,
-        ours,
-        peers: BTreeMap::new(),
-        ratio: None,
-        cpu_us_per_unit: None,
-    }
+    Row::alone("dhcp", name.to_owned(), unit, ours)
 }

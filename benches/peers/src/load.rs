@@ -40,9 +40,34 @@ pub(crate) struct Errors {
 }
 
 impl Errors {
+    fn add(&mut self, other: Self) {
+        self.malformed += other.malformed;
+        self.wrong_xid += other.wrong_xid;
+        self.wrong_chaddr += other.wrong_chaddr;
+        self.wrong_address += other.wrong_address;
+        self.address_twice += other.address_twice;
+    }
+
     pub(crate) fn total(&self) -> u64 {
         let Self { malformed, wrong_xid, wrong_chaddr, wrong_address, address_twice } = self;
         malformed + wrong_xid + wrong_chaddr + wrong_address + address_twice
+    }
+}
+
+impl Outcome {
+    /// Two loads of one kind as one; of latencies the worse.
+    pub(crate) fn add(&mut self, other: &Self) {
+        self.begun += other.begun;
+        self.completed += other.completed;
+        self.lost_discovers += other.lost_discovers;
+        self.slow_offers += other.slow_offers;
+        self.per_second = other.per_second;
+        self.errors.add(other.errors);
+        for (mine, theirs) in [(&mut self.offer, other.offer), (&mut self.whole, other.whole)] {
+            mine.p50_us = mine.p50_us.max(theirs.p50_us);
+            mine.p99_us = mine.p99_us.max(theirs.p99_us);
+            mine.max_us = mine.max_us.max(theirs.max_us);
+        }
     }
 }
 
@@ -186,7 +211,7 @@ fn perfdhcp_outcome(text: &str, seconds: f64) -> anyhow::Result<Outcome> {
 }
 
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "it saturates")]
-fn whole(number: f64) -> u32 {
+pub(crate) fn whole(number: f64) -> u32 {
     number.ceil() as u32
 }
 

@@ -2,6 +2,7 @@
 
 mod dhcp;
 mod extremes;
+mod live;
 mod load;
 mod network;
 mod process;
@@ -27,6 +28,11 @@ struct Arguments {
 enum Command {
     /// Leases a second, processor time and latency beside Kea, ISC dhcpd and dnsmasq.
     Dhcp(dhcp::DhcpArgs),
+    /// How soon a change in the region is in force in the rack, under load.
+    Live(live::LiveArgs),
+    /// Changes things and watches, from where the clients are.
+    #[command(hide = true)]
+    LiveDrive(live::DriveArgs),
     /// Our server, as the bench runs it.
     #[command(hide = true)]
     Rack(rack::RackArgs),
@@ -38,6 +44,8 @@ enum Command {
 fn main() -> ExitCode {
     let outcome = match Arguments::parse().command {
         Command::Dhcp(args) => dhcp::run(&args),
+        Command::Live(args) => live::run(&args),
+        Command::LiveDrive(args) => live::drive(&args),
         Command::Rack(args) => rack::run(args),
         Command::Load(args) => load(&args),
     };

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
+use crate::load::whole;
 use crate::servers::Kind;
 
 /// One line of the result, in the form that all benches share.
@@ -76,6 +77,22 @@ impl Samples {
     }
 }
 
+impl Row {
+    /// Of our server alone.
+    pub(crate) fn alone(bench: &'static str, row: String, unit: &'static str, ours: f64) -> Self {
+        let peers = BTreeMap::new();
+        Self { bench, row, unit, ours, peers, ratio: None, cpu_us_per_unit: None }
+    }
+}
+
+/// The value that so large a part of the values does not exceed; the greatest at 1.
+pub(crate) fn quantile(values: &[f64], part: f64) -> Option<f64> {
+    let mut sorted = values.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    let rank = whole(part * f64::from(u32::try_from(sorted.len()).ok()?));
+    sorted.get(usize::try_from(rank.max(1) - 1).ok()?).copied()
+}
+
 pub(crate) fn median(values: &[f64]) -> Option<f64> {
     let mut sorted = values.to_vec();
     sorted.sort_by(f64::total_cmp);
@@ -102,6 +119,15 @@ mod tests {
         assert_eq!(row.peers, BTreeMap::from([("kea_memfile", 20.0), ("dnsmasq", 1.0)]));
         let row = samples.row(Kind::Durable, "wait", "us", Better::Less, None).unwrap();
         assert_eq!(row.ratio, Some(0.01));
+    }
+
+    #[test]
+    fn of_a_hundred_values_one_may_be_above_the_ninety_ninth() {
+        let values: Vec<f64> = (1..=100).rev().map(f64::from).collect();
+        let at = |part| quantile(&values, part).unwrap().round();
+        assert_eq!((at(0.5), at(0.99), at(1.0)), (50.0, 99.0, 100.0));
+        assert_eq!(quantile(&[7.0], 0.99), Some(7.0));
+        assert_eq!(quantile(&[], 0.5), None);
     }
 
     #[test]

@@ -27,7 +27,7 @@ impl App {
             hostname::check(name, &["input", "hostname"])?;
         }
         transact!(self, actor, |work| {
-            let it = load(&mut work, input.subnet_id, "input.subnetId").await?;
+            let mut it = load(&mut work, input.subnet_id, "input.subnetId").await?;
             if let Some(other) = it.reservations.iter().find(|it| it.key == key) {
                 let (code, path) = match key.mac() {
                     Some(_) => ("MAC_TAKEN", &["input", "macAddress"][..]),
@@ -60,7 +60,9 @@ impl App {
             reservation::insert(&mut work.tx, &row).await?;
             work.event(None, "RESERVATION_CREATED", format!("{address} for {}", key.told()));
             work.touch(SnapshotChange::Reservation(it.id, address));
-            load(&mut work, it.id, "input.subnetId").await
+            it.generation += 1;
+            it.reservations.push(row); // Reading thousands again would cost more than all else.
+            Ok(it)
         })
     }
 
@@ -84,7 +86,7 @@ impl App {
         transact!(self, actor, |work| {
             let found = reservation::by_id(&mut work.tx, id).await?;
             let Some(mut row) = found else { return Err(not_found("reservation", "id").into()) };
-            let it = load(&mut work, row.subnet_id, "id").await?;
+            let mut it = load(&mut work, row.subnet_id, "id").await?;
             if let Some(address) = wanted.filter(|it| *it != row.address) {
                 let plan = address::plan(&mut work, &it).await?;
                 plan.check_reservation(address, &field)?;
@@ -100,7 +102,11 @@ impl App {
             let text = format!("{} for {}", row.address, row.key.told());
             work.event(None, "RESERVATION_UPDATED", text);
             work.touch(SnapshotChange::Reservation(it.id, row.address));
-            load(&mut work, it.id, "id").await
+            it.generation += 1;
+            if let Some(held) = it.reservations.iter_mut().find(|it| it.id == id) {
+                *held = row;
+            }
+            Ok(it)
         })
     }
 
