@@ -57,6 +57,8 @@ pub(crate) struct Rack {
     pub(crate) card_rate: u32,
     /// The same for all that one relay passes on; 0: any.
     pub(crate) relay_rate: u32,
+    /// How often each link is asked for foreign DHCP servers, in seconds; 0: never.
+    pub(crate) foreign_probe_seconds: u32,
 }
 
 impl Default for Config {
@@ -95,6 +97,7 @@ impl Default for Rack {
             durability: Durability::Durable,
             card_rate: 8,
             relay_rate: 0,
+            foreign_probe_seconds: 60,
         }
     }
 }

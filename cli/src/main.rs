@@ -1,6 +1,7 @@
 //! The `ironherd` program: serving, administration, images, machines, the lab.
 
 mod admin;
+mod alarm;
 mod client;
 mod config;
 mod demo;
@@ -95,6 +96,9 @@ enum Command {
     /// Who has an address, and who had it.
     #[command(subcommand)]
     Lease(lease::LeaseCommand),
+    /// What racks warn of: foreign DHCP servers, ranges that run out, failed disks.
+    #[command(subcommand)]
+    Alarm(alarm::AlarmCommand),
     /// Builds and uploads boot and disk images.
     #[command(subcommand)]
     Image(image::ImageCommand),
@@ -194,6 +198,7 @@ async fn run(arguments: Arguments, config: &Config) -> anyhow::Result<()> {
         }
         Command::Dhcp(command) => dhcp::run(&client()?, output, command).await,
         Command::Lease(command) => lease::run(&client()?, output, command).await,
+        Command::Alarm(command) => alarm::run(&client()?, output, command).await,
         Command::Image(command) => image::run(client, output, command).await,
         Command::Lab(LabCommand::Demo(args)) => demo::run(args, output).await,
         Command::Lab(LabCommand::Images(args)) => demo::images(&args, output).await,

@@ -202,6 +202,7 @@ fn rack_config(config: &Config) -> anyhow::Result<RackConfig> {
         durability: rack.durability,
         card_rate: rack.card_rate,
         relay_rate: rack.relay_rate,
+        foreign_probe_seconds: rack.foreign_probe_seconds,
         ..RackConfig::default()
     })
 }

@@ -323,6 +323,7 @@ mod tests {
             addresses: Vec::new(),
             last_seen: None,
             snapshot_generation: None,
+            alarms: "[]".to_owned(),
         };
         let question = RackQuestion::DhcpCapture(CaptureQuestion::default());
         let ask = async |within| desk.ask(&rack, &question, within).await.unwrap_err().code();

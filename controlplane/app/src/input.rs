@@ -3,7 +3,8 @@
 
 use ironherd_domain::{
     BootDevice, BootStage, ClassId, DhcpMode, EraseMode, FabricId, ImageId, ImageKind, IpFamily,
-    LeaseState, PowerAction, PowerProtocol, ScopeId, Subnet6Id, SubnetId, VlanId, dhcp,
+    LeaseState, PowerAction, PowerProtocol, RackAlarmKind, ScopeId, Subnet6Id, SubnetId, VlanId,
+    dhcp,
 };
 
 use crate::{Hardware, Secret};
@@ -250,6 +251,15 @@ pub struct RackReport {
     pub boot_events: Vec<RackBootEvent>,
     /// Reports of this epoch from this one on have named every lease that the rack holds.
     pub resynced_since: Option<u64>,
+    /// All that the rack warns of now. Absent: as before.
+    pub alarms: Option<Vec<RackAlarmReport>>,
+}
+
+#[derive(Clone, Debug)]
+pub struct RackAlarmReport {
+    pub kind: RackAlarmKind,
+    pub subject: String,
+    pub message: String,
 }
 
 #[derive(Clone, Debug)]

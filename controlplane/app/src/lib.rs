@@ -31,6 +31,7 @@ mod page;
 mod power;
 mod query;
 mod rack;
+mod rack_alarm;
 mod range;
 mod reservation;
 mod seal;
@@ -57,7 +58,7 @@ pub use input::{
     AgentEnlist, AgentFinished, AgentHello, AgentProgress, BmcCredentialSet, BmcFound,
     ClientClassCreate, ClientClassUpdate, DhcpOptionSet, FabricCreate, FabricUpdate, ImageCreate,
     MachineCreate, MachineDeploy, MachinePower, MachineRelease, MachineUpdate, PowerInput,
-    RackBootEvent, RackLease, RackRegister, RackReport, RangeCreate, RangeUpdate,
+    RackAlarmReport, RackBootEvent, RackLease, RackRegister, RackReport, RangeCreate, RangeUpdate,
     Reservation6Create, Reservation6Update, ReservationCreate, ReservationUpdate, SettingsUpdate,
     Subnet6Create, Subnet6Update, SubnetCreate, SubnetUpdate, VlanCreate, VlanUpdate,
 };
@@ -67,6 +68,7 @@ pub use output::{
     DhcpOptionView, Overdue, PageRequest, Paged, PowerTarget, RackReported, RangeUpdated, Settings,
     Started, TokenMade,
 };
+pub use rack_alarm::{RackAlarm, rack_alarms};
 pub use secret::Secret;
 pub use upload::ImageUpload;
 pub use worker::effect_is_moot;

@@ -7,7 +7,9 @@ use ironherd_domain::{
 use ironherd_store::{EffectKind, Lease, Machine, Rack, lease, lease_history, machine, rack};
 
 use crate::work::{Inner, Work, transact};
-use crate::{Actor, Answer, App, RackBootEvent, RackRegister, RackReport, RackReported};
+use crate::{
+    Actor, Answer, App, RackBootEvent, RackRegister, RackReport, RackReported, rack_alarm,
+};
 
 /// More than a rack gathers between two reports, even in the minute when everything powers on.
 const ITEMS_MAX: usize = 20_000;
@@ -66,6 +68,9 @@ impl App {
             if rack::report(&mut work.tx, from.id, epoch, sequence, work.now).await? {
                 take_leases(&mut work, from.id, &input).await?;
                 take_boot_events(&mut work, &input.boot_events).await?;
+                if let Some(alarms) = &input.alarms {
+                    rack_alarm::take(&mut work, &from, alarms).await?;
+                }
             }
             Ok(RackReported { sequence, resync: last + 1 < sequence })
         })

@@ -16,6 +16,7 @@ pub mod mac;
 pub mod machine;
 pub mod operation;
 pub mod power;
+pub mod rack_alarm;
 pub mod refusal;
 
 pub use boot::{AgentNext, AgentTaskKind, BootIntent, BootStage, FirmwareKind};
@@ -34,4 +35,5 @@ pub use mac::Mac;
 pub use machine::{Action, Event, MachineState};
 pub use operation::{OperationKind, OperationState, Progress};
 pub use power::{BootDevice, EraseMode, PowerAction, PowerProtocol, PowerState};
+pub use rack_alarm::RackAlarmKind;
 pub use refusal::{Refusal, Unknown};

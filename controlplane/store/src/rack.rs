@@ -11,6 +11,8 @@ pub struct Rack {
     pub addresses: Vec<String>,
     pub last_seen: Option<UnixMicros>,
     pub snapshot_generation: Option<u64>,
+    /// What the rack warns of; JSON that `app` reads.
+    pub alarms: String,
 }
 
 fn read(row: &Row) -> Result<Rack, StoreError> {
@@ -21,6 +23,7 @@ fn read(row: &Row) -> Result<Rack, StoreError> {
         addresses: row.list("addresses")?,
         last_seen: row.int_maybe("last_seen_us")?.map(UnixMicros),
         snapshot_generation: row.count_maybe("snapshot_generation")?,
+        alarms: row.text("alarms")?,
     })
 }
 
@@ -89,6 +92,14 @@ pub async fn seen(
 ) -> Result<(), StoreError> {
     const SEEN: &str = "UPDATE rack SET last_seen_us = $2, snapshot_generation = $3 WHERE id = $1";
     tx.run(SEEN, binds![id, at, snapshot_generation]).await.map(|_| ())
+}
+
+/// Keeps what a rack warns of.
+///
+/// # Errors
+/// [`StoreError::Sql`].
+pub async fn set_alarms(tx: &mut Tx, id: RackId, alarms: &str) -> Result<(), StoreError> {
+    tx.run("UPDATE rack SET alarms = $2 WHERE id = $1", binds![id, alarms]).await.map(|_| ())
 }
 
 /// The rack that last registered with this token.

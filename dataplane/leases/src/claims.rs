@@ -81,6 +81,25 @@ impl Claim {
     }
 }
 
+/// Addresses by what they are used for at one moment.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Usage {
+    pub bound: u64,
+    pub offered: u64,
+    pub quarantined: u64,
+}
+
+impl Usage {
+    fn count(&mut self, state: State) {
+        match state {
+            State::Free => {}
+            State::Offered => self.offered += 1,
+            State::Bound => self.bound += 1,
+            State::Quarantined => self.quarantined += 1,
+        }
+    }
+}
+
 impl Claims {
     #[must_use]
     pub fn new() -> Self {
@@ -93,6 +112,33 @@ impl Claims {
     pub fn bound_to(&self, address: Ipv4Addr) -> Option<Mac> {
         let claim = self.get(address.to_bits());
         (claim.state() == State::Bound).then(|| claim.mac())
+    }
+
+    /// What is in use of the addresses from `first` to `last`, both included. Looks at the parts
+    /// alone in which anything ever was.
+    #[must_use]
+    pub fn usage(&self, first: Ipv4Addr, last: Ipv4Addr) -> Usage {
+        let (first, last) = (first.to_bits(), last.to_bits());
+        let mut usage = Usage::default();
+        let mut page = first >> 8;
+        while page <= last >> 8 {
+            let [_, a, b, c] = page.to_be_bytes();
+            let (top, middle) = (self.0.top.get(a), self.0.top.get(a).and_then(|it| it.get(b)));
+            if let Some(words) = middle.and_then(|it| it.get(c)) {
+                for (low, word) in (0..).zip(&words.0) {
+                    if (first..=last).contains(&(page << 8 | low)) {
+                        usage.count(Claim(word.load(Ordering::Relaxed)).state());
+                    }
+                }
+            }
+            // Where a whole branch is missing the next one comes next.
+            page = match (top, middle) {
+                (None, _) => (page | 0xffff) + 1,
+                (_, None) => (page | 0xff) + 1,
+                _ => page + 1,
+            };
+        }
+        usage
     }
 
     pub(crate) fn get(&self, address: u32) -> Claim {
@@ -169,5 +215,29 @@ mod tests {
         assert_eq!(wins, 0x1000);
         assert_eq!(claims.bound_to([10, 0, 0, 9].into()), Some(Mac([2, 0, 0, 0, 0, 1])));
         assert_eq!(claims.bound_to([10, 1, 0, 9].into()), None);
+    }
+    #[test]
+    fn usage_counts_what_lies_between_two_addresses() {
+        let claims = Claims::new();
+        let address = |text: &str| text.parse::<Ipv4Addr>().unwrap();
+        let rows = [
+            ("10.0.0.9", State::Bound),
+            ("10.0.0.10", State::Bound),
+            ("10.0.1.0", State::Offered),
+            ("10.3.0.255", State::Quarantined),
+            ("10.3.1.0", State::Free),
+            ("11.0.0.0", State::Bound),
+        ];
+        for (at, state) in rows {
+            let claim = Claim::new(0, state, Mac([2, 0, 0, 0, 0, 1]));
+            assert!(claims.swap(address(at).to_bits(), Claim::NOBODY, claim));
+        }
+        let of = |first, last| claims.usage(address(first), address(last));
+        let usage = |bound, offered, quarantined| Usage { bound, offered, quarantined };
+        assert_eq!(of("10.0.0.0", "10.255.255.255"), usage(2, 1, 1));
+        assert_eq!(of("10.0.0.10", "10.0.1.0"), usage(1, 1, 0));
+        assert_eq!(of("10.3.0.255", "11.0.0.0"), usage(1, 0, 1));
+        assert_eq!(of("0.0.0.0", "255.255.255.255"), usage(3, 1, 1));
+        assert_eq!(of("12.0.0.0", "12.0.0.5"), Usage::default());
     }
 }

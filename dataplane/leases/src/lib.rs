@@ -19,7 +19,7 @@ mod slice;
 mod table;
 pub mod v6;
 
-pub use claims::Claims;
+pub use claims::{Claims, Usage};
 pub use journal::{Position, Recovery, Replay};
 pub use record::{Lease, State};
 pub use shards::{Joined, join};

@@ -21,7 +21,7 @@ pub use document::{
     DecodeError, RACK_ANSWER, RACK_DELTAS, RACK_REGISTER, RACK_REPORT, RACK_REQUESTS,
     RACK_SNAPSHOT, decode_delta, decode_snapshot,
 };
-pub use report::{BootReport, LeaseReport, LeaseState, Report, Stage};
+pub use report::{AlarmKind, AlarmReport, BootReport, LeaseReport, LeaseState, Report, Stage};
 pub use request::{Reply, Request};
 pub use rounds::Rounds;
 pub use secret::Secret;
@@ -65,6 +65,8 @@ pub struct Ends {
     /// Where machines reach this rack, for people to read. A change is told at once.
     pub addresses: watch::Receiver<Vec<String>>,
     pub store: Arc<dyn Store>,
+    /// All that operators should know at the moment.
+    pub alarms: watch::Receiver<Arc<Vec<AlarmReport>>>,
     /// What people ask this rack.
     pub requests: mpsc::Sender<Request>,
 }
@@ -82,7 +84,7 @@ pub async fn run(config: LinkConfig, ends: Ends) -> Result<(), LinkError> {
     let session = Session { config: &config, region: &region, addresses: ends.addresses, arrivals };
     let session = session.run(&ends.snapshots, ends.base, wanted);
     let fetch = fetch::run(&config, &region, &*ends.store, wanted_files, arrived);
-    let report = report::run(&config, &region, ends.reports, ends.rounds, generations);
+    let report = report::run(&config, &region, ends.reports, ends.rounds, generations, ends.alarms);
     let request = request::run(&config, &region, ends.requests);
     tokio::join!(session, fetch, report, request);
     Ok(())

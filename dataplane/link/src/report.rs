@@ -88,6 +88,28 @@ struct Batch {
     /// From which report on every lease that the rack holds was named, once that is so.
     #[serde(skip_serializing_if = "Option::is_none")]
     resynced_since: Option<u64>,
+    /// All that is so, where it differs from what was told last.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    alarms: Option<Vec<AlarmReport>>,
+}
+
+/// Something that an operator should know of a rack, for as long as it is so.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct AlarmReport {
+    pub kind: AlarmKind,
+    /// With the kind it names the alarm.
+    pub subject: String,
+    pub message: String,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum AlarmKind {
+    ForeignDhcpServer,
+    PoolLow,
+    PoolExhausted,
+    JournalFailed,
 }
 
 /// A batch leaves this long after its first entry, or when it is full.
@@ -103,7 +125,9 @@ pub(crate) async fn run(
     mut reports: mpsc::Receiver<Report>,
     rounds: Rounds,
     mut generations: watch::Receiver<Option<Arc<Snapshot>>>,
+    mut alarms: watch::Receiver<Arc<Vec<AlarmReport>>>,
 ) {
+    alarms.mark_changed(); // The region may know of alarms of an earlier run.
     let mut sequence = 0;
     let mut refused = false;
     let mut progress = Progress::default();
@@ -113,7 +137,9 @@ pub(crate) async fn run(
         let rack = config.name.clone();
         let mut batch = Batch { rack, epoch: config.epoch, sequence, ..Batch::default() };
         let mut ends = Vec::new();
-        gather(&mut batch, &mut ends, &mut progress, &mut reports, &mut generations).await;
+        let mut news =
+            News { reports: &mut reports, generations: &mut generations, alarms: &mut alarms };
+        news.gather(&mut batch, &mut ends, &mut progress).await;
         for (round, source) in ends {
             batch.resynced_since = progress.end(round, source, &rounds).or(batch.resynced_since);
         }
@@ -137,38 +163,53 @@ pub(crate) async fn run(
             rounds.ask_after(round);
         }
         refused = taken == Taken::Refused;
+        if refused && batch.alarms.is_some() {
+            alarms.mark_changed();
+        }
     }
 }
 
-/// Takes entries until the batch is due. An empty batch is a heartbeat. `ends` gets the rounds and
-/// sources that came to their end.
-async fn gather(
-    batch: &mut Batch,
-    ends: &mut Vec<(u64, usize)>,
-    progress: &mut Progress,
-    reports: &mut mpsc::Receiver<Report>,
-    generations: &mut watch::Receiver<Option<Arc<Snapshot>>>,
-) {
-    let mut due = Instant::now() + HEARTBEAT;
-    let mut entries = 0;
-    while entries < ENTRIES_MAX {
-        tokio::select! {
-            () = sleep_until(due) => break,
-            Some(report) = reports.recv() => {
-                due = due.min(Instant::now() + GATHER);
-                entries += 1;
-                match report {
-                    Report::Lease(lease) => batch.leases.push(lease),
-                    Report::Boot(event) => batch.boot_events.push(event),
-                    Report::RoundBegin { round } => progress.begin(round, batch.sequence),
-                    Report::RoundEnd { round, source } => ends.push((round, source)),
+/// Where what is to be told comes from.
+struct News<'a> {
+    reports: &'a mut mpsc::Receiver<Report>,
+    generations: &'a mut watch::Receiver<Option<Arc<Snapshot>>>,
+    alarms: &'a mut watch::Receiver<Arc<Vec<AlarmReport>>>,
+}
+
+impl News<'_> {
+    /// Takes entries until the batch is due. An empty batch is a heartbeat. `ends` gets the rounds
+    /// and sources that came to their end.
+    async fn gather(
+        &mut self,
+        batch: &mut Batch,
+        ends: &mut Vec<(u64, usize)>,
+        progress: &mut Progress,
+    ) {
+        let mut due = Instant::now() + HEARTBEAT;
+        let mut entries = 0;
+        while entries < ENTRIES_MAX {
+            tokio::select! {
+                () = sleep_until(due) => break,
+                Some(report) = self.reports.recv() => {
+                    due = due.min(Instant::now() + GATHER);
+                    entries += 1;
+                    match report {
+                        Report::Lease(lease) => batch.leases.push(lease),
+                        Report::Boot(event) => batch.boot_events.push(event),
+                        Report::RoundBegin { round } => progress.begin(round, batch.sequence),
+                        Report::RoundEnd { round, source } => ends.push((round, source)),
+                    }
+                }
+                Ok(()) = self.generations.changed() => due = due.min(Instant::now() + GATHER),
+                Ok(()) = self.alarms.changed() => {
+                    due = due.min(Instant::now() + GATHER);
+                    batch.alarms = Some(self.alarms.borrow_and_update().to_vec());
                 }
             }
-            Ok(()) = generations.changed() => due = due.min(Instant::now() + GATHER),
         }
+        let snapshot = self.generations.borrow_and_update();
+        batch.snapshot_generation = snapshot.as_ref().map_or(0, |it| it.generation);
     }
-    let snapshot = generations.borrow_and_update();
-    batch.snapshot_generation = snapshot.as_ref().map_or(0, |it| it.generation);
 }
 
 /// What became of a batch.

@@ -4,6 +4,7 @@
 //! sockets, files and the clock, so nothing here can tell a kernel from a simulation. Every packet
 //! is answered or refused with one named [`DropReason`].
 
+pub mod alarms;
 pub mod boot;
 pub mod dhcp;
 pub mod dhcp6;

@@ -31,6 +31,8 @@ pub struct RackConfig {
     pub card_rate: u32,
     /// The same for all that one relay passes on. 0: any.
     pub relay_rate: u32,
+    /// How often each link is asked for foreign DHCP servers, in seconds. 0: never.
+    pub foreign_probe_seconds: u32,
     /// Lets tests make the disk fail.
     #[serde(skip)]
     pub disk_faults: DiskFaults,
@@ -121,6 +123,7 @@ impl Default for RackConfig {
             durability: Durability::default(),
             card_rate: dhcp::Config::default().card_rate.0,
             relay_rate: dhcp::Config::default().relay_rate.0,
+            foreign_probe_seconds: 60,
             disk_faults: DiskFaults::default(),
         }
     }

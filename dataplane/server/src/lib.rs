@@ -23,6 +23,7 @@ mod recovery;
 mod shard;
 mod shards;
 mod view;
+mod watch;
 
 pub use config::{Durability, Ports, RackConfig, Services};
 pub use error::RackError;

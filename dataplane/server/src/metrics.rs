@@ -49,6 +49,12 @@ pub(crate) struct Metrics {
     pub(crate) ring_late: AtomicU64,
     pub(crate) ring_streams_refused: AtomicU64,
     pub(crate) ring_overflows: AtomicU64,
+    /// Addresses of all ranges, and how many of them are in use.
+    pub(crate) pool_addresses: AtomicU64,
+    pub(crate) pool_bound: AtomicU64,
+    pub(crate) pool_quarantined: AtomicU64,
+    /// What operators are warned of at the moment.
+    pub(crate) alarms: AtomicU64,
 }
 
 pub(crate) fn add(counter: &AtomicU64, more: u64) {
@@ -69,6 +75,10 @@ impl Metrics {
     pub(crate) fn new() -> Self {
         let drops = DropReason::ALL.iter().map(|_| AtomicU64::new(0)).collect();
         Self { drops, ..Self::default() }
+    }
+
+    pub(crate) fn read(counter: &AtomicU64) -> u64 {
+        counter.load(Ordering::Relaxed)
     }
 
     /// Counts what a `handle_*` call refused.
@@ -162,6 +172,10 @@ impl Metrics {
             ("ring_late_total", COUNTER, &self.ring_late),
             ("ring_streams_refused_total", COUNTER, &self.ring_streams_refused),
             ("ring_overflows_total", COUNTER, &self.ring_overflows),
+            ("pool_addresses", GAUGE, &self.pool_addresses),
+            ("pool_bound", GAUGE, &self.pool_bound),
+            ("pool_quarantined", GAUGE, &self.pool_quarantined),
+            ("alarms", GAUGE, &self.alarms),
         ]
     }
 }

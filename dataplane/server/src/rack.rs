@@ -4,10 +4,11 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::SyncSender;
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
+use ironherd_leases::Claims;
 use ironherd_link::{Ends, LinkConfig, LinkError, Report, Rounds};
 use ironherd_proto::DropReason;
 use ironherd_snapshot::Snapshot;
@@ -33,6 +34,7 @@ use crate::shard::dhcp6::{self, Dhcp6};
 use crate::shard::{BoundPorts, Command, Compaction, Shared, Wakers};
 use crate::shards::{Shards, bind_all, start_all};
 use crate::view::{UrlPorts, View, serve, serve6};
+use crate::watch::{HEARD_MAX, Heard, watch_networks};
 
 /// A running rack.
 #[derive(Debug)]
@@ -114,6 +116,7 @@ impl Rack {
         let (reports, from_shard) = mpsc::channel(REPORTS_MAX);
         let (compactions, compactions_of_shard) = mpsc::channel(sockets.len() + 1); // And DHCPv6.
         let (probes, probes_of_shard) = mpsc::channel(PROBES_MAX);
+        let (heard, heard_by_shard) = sync_channel(HEARD_MAX);
         let shared = Shared {
             view: Arc::new(ArcSwap::from_pointee(first_view(&config, &layout, &snapshot, ports)?)),
             metrics: Arc::new(Metrics::new()),
@@ -121,6 +124,7 @@ impl Rack {
             rounds: Rounds::default(),
             compactions,
             probes,
+            heard,
             ports: UrlPorts { http: ports.http, gateway: ports.gateway },
             durability: config.durability,
             dhcp: config.dhcp(),
@@ -132,6 +136,7 @@ impl Rack {
         set(&shared.metrics.durable, (config.durability == Durability::Durable).into());
         set(&shared.metrics.shards, config.shard_count().into());
         let journals = read_journals(&layout, config.shard_count()).await?;
+        let claims = journals.first().map(|it| it.table.claims().clone());
         let stop = Arc::new(AtomicBool::new(false));
         let shards = start_all(sockets, journals, config.capture_bytes, &shared, &stop).await?;
         let Shards { waker, commands, ended: shards_ended } = shards;
@@ -147,6 +152,7 @@ impl Rack {
             dhcp6: None,
             _lock: lock,
         };
+        rack.start_dhcp6(&config, &shared).await?;
         let beside = Beside {
             config: Arc::new(config),
             layout,
@@ -157,10 +163,11 @@ impl Rack {
             from_shard,
             compactions: compactions_of_shard,
             probes: probes_of_shard,
+            heard: heard_by_shard,
+            claims,
             commands,
             gateway_listener,
         };
-        rack.start_dhcp6(&beside).await?;
         rack.start_beside(beside)?;
         let shards = rack.waker.0.len();
         tracing::info!(id = "rack.up", ?ports, generation, shards, durability, "the rack serves");
@@ -197,8 +204,7 @@ impl Rack {
     }
 
     /// Starts DHCPv6, if it is on; should its thread fail, the rack ends as with any shard.
-    async fn start_dhcp6(&mut self, beside: &Beside) -> Result<(), RackError> {
-        let Beside { config, shared, .. } = beside;
+    async fn start_dhcp6(&mut self, config: &RackConfig, shared: &Shared) -> Result<(), RackError> {
         if !config.services.dhcp || !config.services.dhcp6 {
             return Ok(());
         }
@@ -231,6 +237,7 @@ impl Rack {
         let probes = beside.probes;
         let thread = std::thread::Builder::new().name("rack-probe".to_owned());
         thread.spawn(move || prober.run(probes)).map_err(RackError::Thread)?;
+        let alarms = watch_networks(&config, &shared, beside.claims, &doors, beside.heard)?;
         let asker = Asker::new(Arc::clone(&shared.view), doors);
         let (ask, asked) = mpsc::channel(ASKS_MAX);
         self.tasks.spawn(async move {
@@ -261,8 +268,9 @@ impl Rack {
         match link {
             Some(link) => {
                 let addresses = addresses_of_link;
+                let requests = ask;
                 let ends =
-                    Ends { base, snapshots, reports, rounds, store, addresses, requests: ask };
+                    Ends { base, snapshots, reports, rounds, store, addresses, requests, alarms };
                 self.tasks.spawn(async move { Ok(ironherd_link::run(link, ends).await?) });
             }
             None => {
@@ -295,6 +303,8 @@ struct Beside {
     from_shard: mpsc::Receiver<Report>,
     compactions: mpsc::Receiver<Compaction>,
     probes: mpsc::Receiver<ShardProbe>,
+    heard: Receiver<Heard>,
+    claims: Option<Claims>,
     commands: Vec<SyncSender<Command>>,
     gateway_listener: Option<TcpListener>,
 }

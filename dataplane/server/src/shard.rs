@@ -15,12 +15,12 @@ pub(crate) use sockets::Sockets;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::Receiver;
+use std::sync::mpsc::{Receiver, SyncSender};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use ironherd_link::{Report, Rounds};
-use ironherd_proto::dhcp::ServerPort;
+use ironherd_proto::dhcp::{ForeignServer, ServerPort};
 use ironherd_proto::tape::Tape;
 use ironherd_proto::{DropReason, Event, Instant, Now};
 use ironherd_snapshot::Mac;
@@ -36,6 +36,7 @@ use crate::metrics::{Metrics, add};
 use crate::probe::ShardProbe;
 use crate::recovery::JournalFile;
 use crate::view::{Shelf, UrlPorts, View};
+use crate::watch::Heard;
 use dhcp::{DhcpService, Sending};
 use http::HttpService;
 use journal::Journal;
@@ -52,6 +53,7 @@ pub(crate) struct Shared {
     pub(crate) rounds: Rounds,
     pub(crate) compactions: mpsc::Sender<Compaction>,
     pub(crate) probes: mpsc::Sender<ShardProbe>,
+    pub(crate) heard: SyncSender<Heard>,
     pub(crate) ports: UrlPorts,
     pub(crate) durability: Durability,
     pub(crate) dhcp: ironherd_proto::dhcp::Config,
@@ -65,6 +67,8 @@ pub(crate) enum Command {
     Ask(Ask),
     /// Somebody else uses an address that this shard has offered.
     Conflict(std::net::Ipv4Addr),
+    /// A foreign DHCP server answers on a VLAN, or is silent by now.
+    Foreign { vlan: String, server: Option<std::net::Ipv4Addr> },
 }
 
 /// Wakes all shards of a rack.
@@ -139,7 +143,8 @@ impl Shard {
                 shared.reports.clone(),
                 shared.rounds.clone(),
                 Arc::clone(&shared.metrics),
-            ),
+            )
+            .with_heard(shared.heard.clone()),
             tape: Tape::new(tape_bytes),
             tick: clock.now().instant,
             counted: RingCounters::default(),
@@ -165,6 +170,13 @@ impl Shard {
                 match command {
                     Command::Conflict(address) => self.core.on_conflict(address, now),
                     Command::Ask(ask) => self.core.on_ask(ask, self.clock, now),
+                    Command::Foreign { vlan, server } => {
+                        let server =
+                            server.map(|address| ForeignServer { address, seen: now.instant });
+                        if let Some(dhcp) = &mut self.core.dhcp {
+                            dhcp.server_mut().set_foreign_server(&vlan, server);
+                        }
+                    }
                 }
             }
             if let Some(dhcp) = &mut self.core.dhcp {

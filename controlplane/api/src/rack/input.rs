@@ -5,6 +5,7 @@ use ironherd_app as app;
 use ironherd_app::CommandError;
 
 use super::LeaseState;
+use super::object::RackAlarmKind;
 use crate::machine::state::BootStage;
 use crate::scalar::Long;
 
@@ -37,6 +38,19 @@ pub(crate) struct RackReportInput {
     /// Says that the reports of this epoch from this number on, this one included, have named every
     /// lease that the rack holds: what it reported before and has not named since is over.
     pub(crate) resynced_since: Option<Long>,
+    /// All that the rack warns of now; absent: what it said last.
+    pub(crate) alarms: Option<Vec<RackAlarmInput>>,
+}
+
+/// Something that is so at a rack.
+#[derive(InputObject, Debug)]
+pub(crate) struct RackAlarmInput {
+    /// What kind of thing.
+    pub(crate) kind: RackAlarmKind,
+    /// What it is about; with the kind it names the alarm.
+    pub(crate) subject: String,
+    /// What to do, for a person to read.
+    pub(crate) message: String,
 }
 
 /// One lease in its newest state.
@@ -88,6 +102,7 @@ impl RackReportInput {
             leases: self.leases.into_iter().map(Into::into).collect(),
             boot_events: self.boot_events.into_iter().map(Into::into).collect(),
             resynced_since: since,
+            alarms: self.alarms.map(|it| it.into_iter().map(Into::into).collect()),
         })
     }
 }
@@ -95,6 +110,12 @@ impl RackReportInput {
 fn count(number: Long, field: &str) -> app::Answer<u64> {
     let message = "This number is not negative.";
     number.count().ok_or_else(|| CommandError::refused("INVALID", &["input", field], message))
+}
+
+impl From<RackAlarmInput> for app::RackAlarmReport {
+    fn from(it: RackAlarmInput) -> Self {
+        Self { kind: it.kind.into(), subject: it.subject, message: it.message }
+    }
 }
 
 impl From<RackLeaseInput> for app::RackLease {

@@ -1,7 +1,8 @@
 use ironherd_app::{
-    Actor, LeaseQuery, PageRequest, RackBootEvent, RackLease, RackRegister, RackReport,
+    Actor, LeaseQuery, PageRequest, RackAlarmReport, RackBootEvent, RackLease, RackRegister,
+    RackReport, rack_alarms,
 };
-use ironherd_domain::{BootStage, LeaseState};
+use ironherd_domain::{BootStage, LeaseState, RackAlarmKind};
 
 use crate::harness::{CARD, Region, admin, code, regions};
 
@@ -107,5 +108,49 @@ async fn a_boot_makes_one_event_a_stage() {
         };
         region.app.rack_report(&rack, reboot).await.unwrap();
         assert_eq!(region.load(it.id).await.boot_stage, Some(BootStage::Dhcp), "it booted again");
+    }
+}
+
+#[tokio::test]
+async fn an_alarm_is_told_when_it_begins_and_when_it_is_over() {
+    let alarm = |kind, subject: &str, message: &str| RackAlarmReport {
+        kind,
+        subject: subject.to_owned(),
+        message: message.to_owned(),
+    };
+    let low = |message| alarm(RackAlarmKind::PoolLow, "10.20.0.100-10.20.0.199", message);
+    let foreign = |server| alarm(RackAlarmKind::ForeignDhcpServer, server, "stop it");
+    for region in regions().await {
+        let rack = rack(&region).await;
+        let mut sequence = 0;
+        // What the rack says; how many alarms stand then, and the kind of the last event.
+        let rows = [
+            (Some(vec![low("80 of 100")]), 1, "ALARM_RAISED"),
+            (None, 1, "ALARM_RAISED"),
+            (Some(vec![low("81 of 100"), foreign("10.20.0.9 on lab")]), 2, "ALARM_RAISED"),
+            // A rack of this region is no stranger: that is the first one's own address.
+            (Some(vec![low("82 of 100"), foreign("10.20.0.2 on lab")]), 1, "ALARM_OVER"),
+            (Some(Vec::new()), 0, "ALARM_OVER"),
+        ];
+        let mut since = None;
+        for (alarms, count, event) in rows {
+            sequence += 1;
+            let report =
+                RackReport { epoch: 7, sequence, alarms: alarms.clone(), ..RackReport::default() };
+            region.app.rack_report(&rack, report.clone()).await.unwrap();
+            region.app.rack_report(&rack, report).await.unwrap(); // The answer was lost.
+            let racks = region.app.racks(&admin(), &PageRequest::default()).await.unwrap();
+            let standing = rack_alarms(&racks.items[0].1);
+            assert_eq!(standing.len(), count, "{} {alarms:?}", region.engine);
+            if let Some(low) = standing.iter().find(|it| it.kind == RackAlarmKind::PoolLow) {
+                assert_eq!(*since.get_or_insert(low.since), low.since, "since it began");
+            }
+            let events = region.app.events(&admin(), &PageRequest::default(), None).await.unwrap();
+            assert_eq!(events.items.last().unwrap().1.kind, event);
+            region.pass(std::time::Duration::from_secs(10));
+        }
+        let events = region.app.events(&admin(), &PageRequest::default(), None).await.unwrap();
+        let of = |kind| events.items.iter().filter(|it| it.1.kind == kind).count();
+        assert_eq!((of("ALARM_RAISED"), of("ALARM_OVER")), (2, 2), "each once");
     }
 }

@@ -142,6 +142,7 @@ impl World {
             rounds: rounds.clone(),
             store: kept,
             addresses: told,
+            alarms: watch::channel(Arc::default()).1,
             requests: asks,
         };
         tokio::spawn(run(config, ends));

@@ -1,4 +1,5 @@
 use std::sync::Arc;
+use std::sync::mpsc::SyncSender;
 
 use ironherd_leases::Lease;
 use ironherd_leases::v6::{Kind, Lease6};
@@ -10,6 +11,7 @@ use tokio::sync::mpsc::error::TrySendError;
 
 use crate::clock::since_epoch;
 use crate::metrics::{Metrics, add};
+use crate::watch::Heard;
 
 /// Passes events on to the link, and never waits for it.
 #[derive(Debug)]
@@ -23,13 +25,20 @@ pub(super) struct Reporter {
     /// The place in the table from which on it is to be told, until it is told.
     place: Option<usize>,
     events_lost: u64, // What the server had lost when it was last asked.
+    heard: Option<SyncSender<Heard>>,
 }
 
 impl Reporter {
     /// A new run tells the whole table first: the region may have missed the end of the last.
     pub(super) fn new(to_link: Sender<Report>, rounds: Rounds, metrics: Arc<Metrics>) -> Self {
         let source = rounds.join();
-        Self { to_link, metrics, rounds, source, round: None, place: None, events_lost: 0 }
+        let (round, place, heard) = (None, None, None);
+        Self { to_link, metrics, rounds, source, round, place, events_lost: 0, heard }
+    }
+
+    /// Foreign DHCP servers are told there.
+    pub(super) fn with_heard(self, heard: SyncSender<Heard>) -> Self {
+        Self { heard: Some(heard), ..self }
     }
 
     /// Takes one event; `mac` is whose lease holds the address of a [`Event::BootByAddress`].
@@ -44,8 +53,14 @@ impl Reporter {
                 Some(mac) => self.boot(mac, stage, detail),
                 None => add(&self.metrics.events_dropped, 1), // Nobody we gave an address to.
             },
-            Event::ForeignServer { .. } => {}
-            Event::JournalFailed => {} // It is in the log and in the counters.
+            Event::ForeignServer { vlan, server, .. } => {
+                // One that does not fit is heard again: whoever chose it asks again.
+                let told = self.heard.as_ref().map(|it| it.try_send(Heard { vlan, server }));
+                if told.is_some_and(|it| it.is_err()) {
+                    add(&self.metrics.events_dropped, 1);
+                }
+            }
+            Event::JournalFailed => {} // The watcher reads it from the counters.
         }
     }
 
