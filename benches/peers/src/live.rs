@@ -31,8 +31,6 @@ pub(crate) struct LiveArgs {
     ironherd: PathBuf,
     #[arg(long, default_value_t = 10_000)]
     machines: u32,
-    #[arg(long, default_value_t = 6_000)]
-    reservations: u32,
     /// Changes of each kind.
     #[arg(long, default_value_t = 100)]
     changes: u32,
@@ -60,8 +58,6 @@ pub(crate) struct DriveArgs {
     token_file: PathBuf,
     #[arg(long)]
     machines: u32,
-    #[arg(long)]
-    reservations: u32,
     /// None: set up what is to be changed.
     #[arg(long)]
     changes: Option<u32>,
@@ -75,22 +71,25 @@ const DRIVE_PATIENCE: Duration = Duration::from_secs(1_800);
 const MARGIN: Duration = Duration::from_secs(1);
 
 pub(crate) fn run(args: &LiveArgs) -> anyhow::Result<()> {
-    let (machines, reservations, changes) = match args.quick {
-        true => (args.machines.min(500), args.reservations.min(300), args.changes.min(10)),
-        false => (args.machines, args.reservations, args.changes),
+    let (machines, changes) = match args.quick {
+        true => (args.machines.min(500), args.changes.min(10)),
+        false => (args.machines, args.changes),
     };
-    ensure!(0 < changes && changes <= reservations.min(machines), "more changes than machines");
+    ensure!(0 < changes && changes <= machines, "give 1 to {machines} changes, one a machine");
+    let ironherd = args.ironherd.canonicalize();
+    let ironherd = ironherd.with_context(|| format!("no {}", args.ironherd.display()))?;
     let network = Network::new()?;
     if args.work.exists() {
         fs::remove_dir_all(&args.work)?;
     }
     fs::create_dir_all(&args.work)?;
-    let token = args.work.join("token");
-    let server = Server { args, network: &network };
+    let work = args.work.canonicalize()?;
+    let token = work.join("token");
+    let server = Server { ironherd, work: &work, network: &network };
     output(server.command(&["admin", "create", "bench", "--token-file"]).arg(&token), MARGIN * 60)?;
     let up = server.start()?;
-    let drive = Drive { network: &network, token: &token, machines, reservations };
-    eprintln!("setting up {machines} machines and {reservations} reservations");
+    let drive = Drive { network: &network, token: &token, machines };
+    eprintln!("setting up {machines} machines, each with a reservation");
     drive.play(None)?;
     eprintln!("changing, {changes} times each");
     let (samples, load) = under_load(&network, args.rate, || drive.play(Some(changes)))?;
@@ -99,9 +98,8 @@ pub(crate) fn run(args: &LiveArgs) -> anyhow::Result<()> {
     ensure!(load.errors.total() == 0, "wrong replies: {:?}", load.errors);
     let rows = rows(&samples, &load);
     if let Some(save) = &args.save {
-        let (machines, reservations) = (json!(machines), json!(reservations));
         let all = json!({ "rows": rows, "samples": samples, "machines": machines,
-            "reservations": reservations, "load_per_second": load.per_second,
+            "load_per_second": load.per_second,
             "server_memory_bytes": memory });
         fs::write(save, format!("{all:#}\n"))
             .with_context(|| format!("cannot write {}", save.display()))?;
@@ -115,7 +113,7 @@ pub(crate) fn drive(args: &DriveArgs) -> anyhow::Result<()> {
     let token = fs::read_to_string(&args.token_file)?;
     let region = region::Region::new(SERVER_ADDRESS, API_PORT, token.trim())?;
     let samples = match args.changes {
-        None => scenario::set_up(&region, args.machines, args.reservations)?,
+        None => scenario::set_up(&region, args.machines)?,
         Some(changes) => scenario::change(&region, changes)?,
     };
     println!("{}", serde_json::to_string(&samples)?);
@@ -124,7 +122,8 @@ pub(crate) fn drive(args: &DriveArgs) -> anyhow::Result<()> {
 
 /// `ironherd` in the server's namespace.
 struct Server<'a> {
-    args: &'a LiveArgs,
+    ironherd: PathBuf,
+    work: &'a Path,
     network: &'a Network,
 }
 
@@ -132,8 +131,12 @@ impl Server<'_> {
     fn command(&self, words: &[&str]) -> Command {
         let mut command = Command::new("setpriv");
         command.args(["--pdeathsig", "KILL", "ip", "netns", "exec", &self.network.server]);
-        command.arg(&self.args.ironherd).arg("--data-dir").arg(self.args.work.join("data"));
-        command.args(words).current_dir(&self.args.work).stdin(Stdio::null());
+        command
+            .args(["nice", "-n", "-20"])
+            .arg(&self.ironherd)
+            .arg("--data-dir")
+            .arg(self.work.join("data"));
+        command.args(words).current_dir(&self.work).stdin(Stdio::null());
         let api = format!("{SERVER_ADDRESS}:{API_PORT}");
         command.env("IRONHERD__REGION__LISTEN", &api);
         command.env("IRONHERD__RACK__REGION_URL", format!("http://{api}"));
@@ -144,7 +147,7 @@ impl Server<'_> {
 
     /// Starts it; the API listens when this returns.
     fn start(&self) -> anyhow::Result<Process> {
-        let log = self.args.work.join("log");
+        let log = self.work.join("log");
         let mut up = Process::start(&mut self.command(&["up"]), "ironherd up", &log)?;
         let mut look = Command::new("ip");
         look.args(["netns", "exec", &self.network.server, "ss", "-Hltn"]);
@@ -163,7 +166,6 @@ struct Drive<'a> {
     network: &'a Network,
     token: &'a Path,
     machines: u32,
-    reservations: u32,
 }
 
 impl Drive<'_> {
@@ -174,7 +176,6 @@ impl Drive<'_> {
         command.args(["nice", "-n", "-20"]).arg(ourselves).arg("live-drive");
         command.arg("--token-file").arg(self.token);
         command.args(["--machines", &self.machines.to_string()]);
-        command.args(["--reservations", &self.reservations.to_string()]);
         if let Some(changes) = changes {
             command.args(["--changes", &changes.to_string()]);
         }

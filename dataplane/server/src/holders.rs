@@ -1,7 +1,7 @@
 use std::net::{IpAddr, Ipv6Addr};
 
 use ironherd_leases::Claims;
-use ironherd_snapshot::{Index, Mac, Reservation, ReservationKey6};
+use ironherd_snapshot::{DhcpMode, Index, Mac, Reservation, ReservationKey6};
 use ironherd_wire::dhcp6::eui64_mac;
 
 use crate::cards6::Cards6;
@@ -29,21 +29,32 @@ impl Holders<'_> {
 
     /// Whether a script made for this card, which carries its machine's token, may go to `peer`.
     ///
-    /// Where none of our subnets is, another server gave the address: nothing is known of it, and
-    /// whoever asks is served.
+    /// Where another server gives the addresses (modes PROXY and AUTO) nothing says whose one is:
+    /// whoever asks from an address that is not known to be another's is served. Networks that the
+    /// snapshot does not know are served nothing.
     pub(crate) fn owns(&self, peer: IpAddr, mac: Mac) -> bool {
         let address = match peer.to_canonical() {
             IpAddr::V4(address) => address,
             IpAddr::V6(address) => return self.owns6(address, mac),
         };
-        self.card_of(peer) == Some(mac)
-            || self.index.reservation_at(address).and_then(Reservation::mac) == Some(mac)
-            || self.index.subnet_of(address).is_none()
+        let holder = self.card_of(peer);
+        let reserved = self.index.reservation_at(address).and_then(Reservation::mac);
+        if [holder, reserved].contains(&Some(mac)) {
+            return true;
+        }
+        let subnet = self.index.subnet_of(address).map(|(_, it)| it);
+        let mode = subnet.and_then(|it| self.index.vlan_of(it)).map(|it| it.mode);
+        let beside_another = matches!(mode, Some(DhcpMode::Proxy | DhcpMode::Auto));
+        beside_another && holder.is_none() && reserved.is_none()
     }
 
-    /// As over IPv4; an address without a lease may tell its card by itself (link-local, SLAAC).
+    /// As over IPv4; an address without a lease may tell its card by itself, if it is one that the
+    /// client made on a link of ours (link-local, SLAAC). From elsewhere it could be anybody's word.
     fn card_of6(&self, address: Ipv6Addr) -> Option<Mac> {
-        self.cards6.card_of(address).or_else(|| eui64_mac(address).map(Mac))
+        let ours = || self.index.subnet6_of(address).is_some();
+        let on_a_link = address.is_unicast_link_local() || ours();
+        let by_itself = || eui64_mac(address).filter(|_| on_a_link).map(Mac);
+        self.cards6.card_of(address).or_else(by_itself)
     }
 
     fn owns6(&self, address: Ipv6Addr, mac: Mac) -> bool {
@@ -51,16 +62,14 @@ impl Holders<'_> {
             return holder == mac;
         }
         let reserved = self.index.reservation6_at(address, 128).map(|it| &it.key);
-        let foreign = self.index.subnet6_of(address).is_none();
         reserved == Some(&ReservationKey6::Mac(mac))
-            || (foreign && !address.is_unicast_link_local())
     }
 }
 
 #[cfg(test)]
 mod tests {
     use ironherd_leases::{Ask, Table};
-    use ironherd_snapshot::{ClassSet, Reservation, Snapshot, Subnet};
+    use ironherd_snapshot::{ClassSet, Reservation, Snapshot, Subnet, Subnet6, Vlan};
 
     use super::*;
 
@@ -119,7 +128,7 @@ mod tests {
             ("its own card from an address it took", [10, 77, 0, 25], 1, false),
             ("given back", [10, 77, 0, 24], 4, false),
             ("nobody's", [10, 77, 0, 99], 9, false),
-            ("another server's network", [192, 0, 2, 7], 1, true),
+            ("a network that nobody told us of", [192, 0, 2, 7], 1, false),
         ];
         for (name, peer, last, want) in rows {
             let holders =
@@ -129,6 +138,45 @@ mod tests {
         let holders = Holders { index: &index, leases: None, cards6: &Cards6::default() };
         assert!(holders.owns(IpAddr::from([10, 77, 0, 13]), mac(3)), "without DHCP of our own");
         assert!(!holders.owns(IpAddr::from([10, 77, 0, 20]), mac(1)));
+    }
+
+    #[test]
+    fn beside_another_server_an_unknown_address_may_be_the_machines() {
+        let rows = [
+            (DhcpMode::Full, [10, 77, 0, 99], 1, false),
+            (DhcpMode::Proxy, [10, 77, 0, 99], 1, true),
+            (DhcpMode::Auto, [10, 77, 0, 99], 1, true),
+            (DhcpMode::Off, [10, 77, 0, 99], 1, false),
+            (DhcpMode::Proxy, [10, 77, 0, 13], 1, false), // Reserved for card 3.
+            (DhcpMode::Proxy, [10, 77, 0, 13], 3, true),
+            (DhcpMode::Proxy, [192, 0, 2, 7], 1, false),
+        ];
+        for (mode, peer, last, want) in rows {
+            let mut snapshot = index().snapshot().clone();
+            snapshot.subnets[0].vlan = "v".to_owned();
+            snapshot.vlans = vec![Vlan { id: "v".to_owned(), mode, ..Vlan::default() }];
+            let index = Index::new(snapshot);
+            let holders = Holders { index: &index, leases: None, cards6: &Cards6::default() };
+            assert_eq!(holders.owns(IpAddr::from(peer), mac(last)), want, "{mode:?} {peer:?}");
+        }
+    }
+
+    #[test]
+    fn an_address_over_ipv6_tells_its_card_on_our_links_alone() {
+        let subnet = Subnet6 { cidr: "fd77::/64".parse().unwrap(), ..Subnet6::default() };
+        let index = Index::new(Snapshot { subnets6: vec![subnet.into()], ..Snapshot::default() });
+        let holders = Holders { index: &index, leases: None, cards6: &Cards6::default() };
+        let rows = [
+            ("fe80::ff:fe00:1", true),
+            ("fd77::ff:fe00:1", true),
+            ("fd78::ff:fe00:1", false), // An attacker's own prefix.
+            ("fd77::1", false),
+            ("2001:db8::7", false),
+        ];
+        for (peer, want) in rows {
+            let peer: IpAddr = peer.parse().unwrap();
+            assert_eq!(holders.owns(peer, mac(1)), want, "{peer}");
+        }
     }
 
     #[test]

@@ -20,6 +20,8 @@ const PATIENCE: Duration = Duration::from_secs(60);
 impl Region {
     pub(crate) fn new(address: Ipv4Addr, port: u16, token: &str) -> anyhow::Result<Self> {
         let runtime = Builder::new_current_thread().enable_all().build()?;
+        // Fails only if the process has chosen one already, which is as good.
+        let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
         let client = Client::builder().timeout(PATIENCE).no_proxy().build()?;
         let url = format!("http://{address}:{port}/graphql");
         Ok(Self { runtime, client, url, token: token.to_owned() })

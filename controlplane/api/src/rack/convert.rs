@@ -94,6 +94,7 @@ struct Changes<'a, T> {
 
 impl<'a, T: PartialEq> Changes<'a, T> {
     fn between(old: &'a [Shared<T>], new: &'a [Shared<T>], id: fn(&T) -> &str) -> Self {
+        let (old, new) = differing(old, new);
         let known: HashMap<&str, &Shared<T>> = old.iter().map(|it| (id(it), it)).collect();
         let kept: HashSet<&str> = new.iter().map(|it| id(it)).collect();
         let change = |it: &'a Shared<T>| {
@@ -106,6 +107,19 @@ impl<'a, T: PartialEq> Changes<'a, T> {
             removed: removed.map(ID::from).collect(),
         }
     }
+}
+
+/// Both lists without what they begin and end with in common: of one change among thousands, that
+/// one remains.
+fn differing<'a, T>(
+    old: &'a [Shared<T>],
+    new: &'a [Shared<T>],
+) -> (&'a [Shared<T>], &'a [Shared<T>]) {
+    let same = |(a, b): &(&Shared<T>, &Shared<T>)| a.is_same(b);
+    let head = old.iter().zip(new).take_while(same).count();
+    let (old, new) = (&old[head..], &new[head..]);
+    let tail = old.iter().rev().zip(new.iter().rev()).take_while(same).count();
+    (&old[..old.len() - tail], &new[..new.len() - tail])
 }
 
 fn all_shared<'a, A, B: From<&'a A>>(list: &'a [Shared<A>]) -> Vec<B> {

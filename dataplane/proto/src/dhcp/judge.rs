@@ -146,7 +146,14 @@ impl Judge<'_> {
         if let Some(other) = server.filter(|_| !request.is_for_us()) {
             return Ok(Verdict::OtherServer(other));
         }
-        if self.mode == DhcpMode::Proxy {
+        // In mode AUTO whoever has a lease of ours keeps it, else one forged word of a foreign server
+        // would take them all away.
+        let keeps = || {
+            let held = self.leases.lease_at(ciaddr);
+            let is_own = |it: &Lease| it.mac == request.mac && it.state == State::Bound;
+            request.mode() == DhcpMode::Auto && held.as_ref().is_some_and(is_own)
+        };
+        if self.mode == DhcpMode::Proxy && !(has_address && keeps()) {
             return Err(DropReason::DhcpProxyOnly);
         }
         match (server, wish) {
@@ -214,6 +221,11 @@ impl Judge<'_> {
         address: Ipv4Addr,
     ) -> Result<Verdict<'a>, DropReason> {
         let ask = request.ask(request.subnet_of(address)?);
+        // A relay hears broadcasts alone, so it says where the client is by now (REBINDING).
+        let relayed = !request.message.giaddr().is_unspecified() && !request.together().is_empty();
+        if relayed && request.together_of(address).is_none() {
+            return refuse(request, "wrong network");
+        }
         match self.leases.can_bind(&ask, address) {
             Ok(()) => grant(request, ask, address),
             Err(_) => self.refuse_ours(request, address, "the address is no longer yours"),

@@ -144,6 +144,21 @@ fn auto_steps_back_while_a_foreign_server_is_heard() {
     assert!(is_full(&mut lab));
 }
 
+/// One forged word of a foreign server must not end the leases of a whole network.
+#[test]
+fn beside_a_foreign_server_our_own_leases_are_renewed() {
+    let mut lab = Lab::new(in_mode(DhcpMode::Auto));
+    let held = lab.lease(mac(1));
+    let chose = Said::new(Request, mac(2)).with(code::SERVER_ID, &FOREIGN.octets());
+    let chose = chose.wish(address(150)).bytes();
+    assert_eq!(lab.tell(&chose), Err(DropReason::DhcpOtherServer));
+    let renew = |card, held| Said::new(Request, mac(card)).header(|it| it.ciaddr = held).bytes();
+    assert_eq!(kind(lab.tell(&renew(1, held))), Ok(Some(Ack)));
+    assert_eq!(lab.tell(&renew(3, held)).err(), Some(DropReason::DhcpProxyOnly), "another's");
+    let reboot = Said::new(Request, mac(3)).wish(address(151)).bytes();
+    assert_eq!(lab.tell(&reboot).err(), Some(DropReason::DhcpProxyOnly));
+}
+
 /// Leases from before the foreign server came are given back as ever.
 #[test]
 fn a_release_is_heard_in_every_mode_but_off() {

@@ -28,10 +28,11 @@ fn a_request_is_judged_by_the_clients_state() {
     let reboot = |card, ip: Ipv4Addr| Said::new(Request, mac(card)).wish(ip);
     let renew = |card, last| renewing(mac(card), address(last));
     let booting = |it: Said| it.booting("PXEClient", "", 7);
+    let relayed = |it: Said| it.header(|it| it.giaddr = Ipv4Addr::new(10, 77, 9, 1));
     let (behind, far) = (Ipv4Addr::new(10, 77, 9, 150), Ipv4Addr::new(192, 0, 2, 1));
     let ask_nothing = Said::new(Request, mac(1));
     let ask_other = select(1, 150).with(code::SERVER_ID, &[]); // Joined: still ours.
-    let rows: [(&str, Said, Result<MessageType, DropReason>); 28] = [
+    let rows: [(&str, Said, Result<MessageType, DropReason>); 30] = [
         // Card 1 holds 101, card 2 has 50 reserved, card 3 is new; 150 is free.
         ("selecting, free", select(3, 150), Ok(Ack)),
         ("selecting, own", select(1, 101), Ok(Ack)),
@@ -65,6 +66,8 @@ fn a_request_is_judged_by_the_clients_state() {
         ("renewing, unknown, outside the ranges", renew(3, 9), Err(DhcpUnknownClient)),
         ("renewing, behind a router", renewing(mac(3), behind), Ok(Ack)),
         ("renewing, nowhere", renewing(mac(3), far), Err(DhcpNoSubnet)),
+        ("rebinding, through a relay", relayed(renewing(mac(3), behind)), Ok(Ack)),
+        ("rebinding, moved to another network", relayed(renew(1, 101)), Ok(Nak)),
     ];
     for (name, said, want) in rows {
         let mut snapshot = snapshot(None, true);

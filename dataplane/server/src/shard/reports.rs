@@ -110,6 +110,11 @@ impl Reporter {
             (self.round, self.place) = (Some(round), Some(0));
         }
         let Some(place) = self.place else { return };
+        // What happens meanwhile needs the other half of the queue: a change that finds no room
+        // would begin the round anew, and on a large rack no round would ever end.
+        if self.to_link.capacity() < self.to_link.max_capacity() / 2 {
+            return;
+        }
         for (place, lease) in leases_from(place) {
             if self.offer(Report::Lease(lease)) == Offered::Full {
                 self.place = Some(place);

@@ -5,7 +5,7 @@ use async_graphql::ID;
 use ironherd_snapshot as snapshot;
 use ironherd_snapshot::{ClassField, ReservationKey, ReservationKey6};
 
-use super::{all, all_shared, hex};
+use super::{all, all_shared, differing, hex};
 use crate::dhcp::IpFamily;
 use crate::rack::network::{
     RackClass, RackClassField, RackClassMatch, RackFabric, RackOption, RackPrefixPool, RackRange,
@@ -85,7 +85,7 @@ impl RackSubnet {
 
 impl RackReservations {
     fn between(old: &snapshot::Subnet, new: &snapshot::Subnet) -> Option<Self> {
-        let (before, after) = (&old.reservations, &new.reservations);
+        let (before, after) = differing(&old.reservations, &new.reservations);
         let known: HashMap<Ipv4Addr, _> = before.iter().map(|it| (it.address, it)).collect();
         let kept: HashSet<Ipv4Addr> = after.iter().map(|it| it.address).collect();
         let changed = after.iter().filter(|it| known.get(&it.address) != Some(it));
