@@ -41,7 +41,10 @@ pub(crate) async fn prepare_region(client: &Client, lab: &Lab) -> anyhow::Result
         client.run(RANGE_CREATE, json!({ "input": input })).await?;
     }
     reserve_bmcs(client, lab, &id, &known).await?;
-    let settings = json!({ "enlist": true, "ephemeralKernelArgs": KERNEL_ARGS });
+    // The simulators speak plain HTTP, and nobody else is in the lab's network.
+    let settings = json!({
+        "enlist": true, "ephemeralKernelArgs": KERNEL_ARGS, "bmcDefaultsOverHttp": true,
+    });
     client.run(SETTINGS_UPDATE, json!({ "input": settings })).await?;
     let mut configs = lab.machines.iter().map(ironherd_bmc_sim::Machine::config);
     if let Some(config) = configs.find(|it| it.bmc.kind == BmcKind::Redfish) {

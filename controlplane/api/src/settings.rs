@@ -21,6 +21,9 @@ pub(crate) struct Settings {
     conflict_probes: bool,
     /// For how many days it is kept who had an address.
     lease_history_days: u32,
+    /// Whether a BMC that agents name and that speaks HTTP without TLS is given the default
+    /// credentials. Whoever boots from the network can name a host of his own.
+    bmc_defaults_over_http: bool,
 }
 
 #[ComplexObject]
@@ -42,6 +45,8 @@ pub(crate) struct SettingsUpdateInput {
     conflict_probes: Option<bool>,
     /// For how many days it is kept who had an address: 1 to 3650; 90 at first.
     lease_history_days: Option<u32>,
+    /// Whether a BMC that speaks HTTP without TLS is given the default credentials; not at first.
+    bmc_defaults_over_http: Option<bool>,
 }
 
 payload! { "settingsUpdate" => SettingsPayload {
@@ -63,6 +68,7 @@ impl From<ironherd_app::Settings> for Settings {
             ephemeral_kernel_args: it.ephemeral_kernel_args,
             conflict_probes: it.conflict_probes,
             lease_history_days: it.lease_history_days,
+            bmc_defaults_over_http: it.bmc_defaults_over_http,
         }
     }
 }
@@ -96,6 +102,7 @@ impl SettingsMutation {
             ephemeral_kernel_args: input.ephemeral_kernel_args,
             conflict_probes: input.conflict_probes,
             lease_history_days: input.lease_history_days,
+            bmc_defaults_over_http: input.bmc_defaults_over_http,
         };
         let settings = app(ctx).settings_update(actor, input).await;
         answer::mutation(settings, |it| SettingsPayload::done(Settings::from(it)))

@@ -197,6 +197,11 @@ async fn is_of_site(work: &mut Work, found: &PowerInput) -> Inner<Result<(), &'s
     let Some(address) = power::literal(found) else {
         return Ok(Err("its address is no IPv4 address"));
     };
+    let plain = found.address.as_deref().is_some_and(|it| it.starts_with("http://"));
+    if plain && !settings::load(&mut work.tx).await?.bmc_defaults_over_http {
+        return Ok(Err("it speaks HTTP without TLS, where anybody could read them \
+                       (settingsUpdate bmcDefaultsOverHttp allows it for all)"));
+    }
     let networks = subnet::networks(&mut work.tx).await?;
     let inside = networks.iter().any(|(_, cidr)| cidr.contains(&address));
     Ok(if inside { Ok(()) } else { Err("its address is in no subnet of the region") })

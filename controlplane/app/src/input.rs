@@ -224,6 +224,7 @@ pub struct SettingsUpdate {
     pub ephemeral_kernel_args: Option<String>,
     pub conflict_probes: Option<bool>,
     pub lease_history_days: Option<u32>,
+    pub bmc_defaults_over_http: Option<bool>,
 }
 
 #[derive(Clone, Debug)]

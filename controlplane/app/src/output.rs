@@ -47,6 +47,8 @@ pub struct Settings {
     pub conflict_probes: bool,
     /// For how long it is kept who had an address.
     pub lease_history_days: u32,
+    /// Whether a BMC that speaks HTTP without TLS may be given the default credentials.
+    pub bmc_defaults_over_http: bool,
 }
 
 /// A credential without its password.

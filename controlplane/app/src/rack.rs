@@ -64,15 +64,17 @@ impl App {
             };
             rack::seen(&mut work.tx, from.id, work.now, input.snapshot_generation).await?;
             let (epoch, sequence) = (input.epoch, input.sequence);
-            let last = rack::reported(&mut work.tx, from.id, epoch).await?.unwrap_or(0);
-            if rack::report(&mut work.tx, from.id, epoch, sequence, work.now).await? {
+            let last = rack::reported(&mut work.tx, from.id, epoch).await?;
+            let gap = last.sequence + 1 < sequence;
+            if rack::report(&mut work.tx, from.id, epoch, sequence, gap, work.now).await? {
                 take_leases(&mut work, from.id, &input).await?;
                 take_boot_events(&mut work, &input.boot_events).await?;
                 if let Some(alarms) = &input.alarms {
                     rack_alarm::take(&mut work, &from, alarms).await?;
                 }
             }
-            Ok(RackReported { sequence, resync: last + 1 < sequence })
+            // Asked again, for its answer was lost: the same answer.
+            Ok(RackReported { sequence, resync: gap || last.gap_at == Some(sequence) })
         })
     }
 }

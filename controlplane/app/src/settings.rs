@@ -11,6 +11,7 @@ const ENLIST: &str = "enlist";
 const EPHEMERAL_KERNEL_ARGS: &str = "ephemeral_kernel_args";
 const CONFLICT_PROBES: &str = "conflict_probes";
 const LEASE_HISTORY_DAYS: &str = "lease_history_days";
+const BMC_DEFAULTS_OVER_HTTP: &str = "bmc_defaults_over_http";
 const LEASE_HISTORY_DAYS_DEFAULT: u32 = 90;
 const LEASE_HISTORY_DAYS_MAX: u32 = 3_650;
 
@@ -52,6 +53,10 @@ impl App {
             if let Some(days) = input.lease_history_days {
                 setting::upsert(&mut work.tx, LEASE_HISTORY_DAYS, &days.to_string()).await?;
                 said.push(format!("history of leases {days} days"));
+            }
+            if let Some(allowed) = input.bmc_defaults_over_http {
+                setting::upsert(&mut work.tx, BMC_DEFAULTS_OVER_HTTP, &allowed.to_string()).await?;
+                said.push(format!("default BMC credentials over plain HTTP {allowed}"));
             }
             if !said.is_empty() {
                 work.event(None, "SETTINGS_UPDATED", said.join(", "));
@@ -107,5 +112,13 @@ pub(crate) async fn load(tx: &mut Tx) -> Result<Settings, StoreError> {
     let conflict_probes = stored.get(CONFLICT_PROBES).is_none_or(|it| it == "true");
     let days = stored.get(LEASE_HISTORY_DAYS).and_then(|it| it.parse().ok());
     let lease_history_days = days.unwrap_or(LEASE_HISTORY_DAYS_DEFAULT);
-    Ok(Settings { enlist, ephemeral_kernel_args, conflict_probes, lease_history_days })
+    // Off: whoever boots from the network can name a host of his own as a BMC.
+    let bmc_defaults_over_http = stored.get(BMC_DEFAULTS_OVER_HTTP).is_some_and(|it| it == "true");
+    Ok(Settings {
+        enlist,
+        ephemeral_kernel_args,
+        conflict_probes,
+        lease_history_days,
+        bmc_defaults_over_http,
+    })
 }

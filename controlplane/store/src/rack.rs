@@ -53,7 +53,8 @@ pub async fn upsert(
 
 /// Records a report, unless it or a later one of its epoch was taken in before: then `false`.
 ///
-/// Epochs are kept apart: a rack that restarts, or two that share a token, lose nothing.
+/// Epochs are kept apart: a rack that restarts, or two that share a token, lose nothing. `gap`: some
+/// before it are missing.
 ///
 /// # Errors
 /// [`StoreError::Sql`].
@@ -62,24 +63,37 @@ pub async fn report(
     id: RackId,
     epoch: u64,
     sequence: u64,
+    gap: bool,
     at: UnixMicros,
 ) -> Result<bool, StoreError> {
     const TAKE: &str = "
-        INSERT INTO rack_report (rack_id, epoch, sequence, at_us) VALUES ($1, $2, $3, $4)
+        INSERT INTO rack_report (rack_id, epoch, sequence, at_us, gap_at)
+        VALUES ($1, $2, $3, $4, $5)
         ON CONFLICT (rack_id, epoch) DO UPDATE SET sequence = excluded.sequence,
-            at_us = excluded.at_us
+            at_us = excluded.at_us, gap_at = COALESCE(excluded.gap_at, rack_report.gap_at)
         WHERE rack_report.sequence < excluded.sequence";
-    Ok(tx.run(TAKE, binds![id, epoch, sequence, at]).await? != 0)
+    let gap_at = gap.then_some(sequence);
+    Ok(tx.run(TAKE, binds![id, epoch, sequence, at, gap_at]).await? != 0)
+}
+
+/// The last report of an epoch that was taken in.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Reported {
+    pub sequence: u64,
+    /// The last report before which others were missing.
+    pub gap_at: Option<u64>,
 }
 
 /// The last report of an epoch that was taken in.
 ///
 /// # Errors
 /// [`StoreError::Sql`], [`StoreError::Corrupt`].
-pub async fn reported(tx: &mut Tx, id: RackId, epoch: u64) -> Result<Option<u64>, StoreError> {
-    const LAST: &str = "SELECT sequence FROM rack_report WHERE rack_id = $1 AND epoch = $2";
-    let row = tx.maybe(LAST, binds![id, epoch]).await?;
-    row.map(|row| row.count("sequence")).transpose()
+pub async fn reported(tx: &mut Tx, id: RackId, epoch: u64) -> Result<Reported, StoreError> {
+    const LAST: &str = "SELECT sequence, gap_at FROM rack_report WHERE rack_id = $1 AND epoch = $2";
+    let Some(row) = tx.maybe(LAST, binds![id, epoch]).await? else {
+        return Ok(Reported::default());
+    };
+    Ok(Reported { sequence: row.count("sequence")?, gap_at: row.count_maybe("gap_at")? })
 }
 
 /// # Errors

@@ -2,7 +2,7 @@
 
 use ironherd_app::{
     AgentEnlist, BmcCredentialSet, BmcFound, Machine, MachineCreate, NicHardware, PageRequest,
-    PowerInput, Secret, System,
+    PowerInput, Secret, SettingsUpdate, System,
 };
 use ironherd_domain::{AgentNext, MachineId, MachineState, PowerProtocol};
 
@@ -47,7 +47,7 @@ async fn password(region: &Region, id: MachineId) -> String {
 #[tokio::test]
 async fn a_bmc_in_a_subnet_gets_the_default_password() {
     use PowerProtocol::{Ipmi, Redfish};
-    let rows = [(Redfish, "http://10.20.0.201:80"), (Ipmi, "10.20.0.201:623")];
+    let rows = [(Redfish, "https://10.20.0.201:443"), (Ipmi, "10.20.0.201:623")];
     for (protocol, address) in rows {
         for region in regions().await {
             region.furnish().await;
@@ -60,6 +60,26 @@ async fn a_bmc_in_a_subnet_gets_the_default_password() {
             assert_eq!(got, (address, "root"));
             assert_eq!(target.password.expose(), "default-secret");
             assert!(message(&region, it.id, "BMC_CREDENTIALS_DEFAULT").await.is_some());
+        }
+    }
+}
+
+#[tokio::test]
+async fn over_plain_http_only_a_site_that_allows_it_gives_its_password() {
+    for region in regions().await {
+        region.furnish().await;
+        set_default(&region, PowerProtocol::Redfish).await;
+        for (nonce, (card, allowed)) in (1..).zip([(CARD, false), ("52:54:00:77:00:11", true)]) {
+            let bmc_defaults_over_http = Some(allowed);
+            let input = SettingsUpdate { bmc_defaults_over_http, ..SettingsUpdate::default() };
+            region.app.settings_update(&admin(), input).await.unwrap();
+            let bmc = Some(bmc(PowerProtocol::Redfish, "http://10.20.0.201:80"));
+            enlist(&region, nonce, AgentEnlist { bmc, ..found(card) }).await;
+            let it = by_card(&region, card).await;
+            let given = message(&region, it.id, "BMC_CREDENTIALS_DEFAULT").await;
+            assert_eq!(given.is_some(), allowed, "{}", region.engine);
+            let missing = message(&region, it.id, "BMC_CREDENTIALS_MISSING").await;
+            assert_eq!(missing.is_some_and(|it| it.contains("bmcDefaultsOverHttp")), !allowed);
         }
     }
 }

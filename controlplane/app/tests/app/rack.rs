@@ -154,3 +154,18 @@ async fn an_alarm_is_told_when_it_begins_and_when_it_is_over() {
         assert_eq!((of("ALARM_RAISED"), of("ALARM_OVER")), (2, 2), "each once");
     }
 }
+
+#[tokio::test]
+async fn a_gap_is_told_again_when_its_answer_was_lost() {
+    for region in regions().await {
+        let rack = rack(&region).await;
+        // The sequence, and whether all leases are to be told.
+        let rows =
+            [(1, false), (5, true), (5, true), (6, false), (6, false), (9, true), (10, false)];
+        for (sequence, want) in rows {
+            let report = RackReport { epoch: 7, sequence, ..RackReport::default() };
+            let taken = region.app.rack_report(&rack, report).await.unwrap();
+            assert_eq!((taken.sequence, taken.resync), (sequence, want), "{}", region.engine);
+        }
+    }
+}

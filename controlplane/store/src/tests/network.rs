@@ -103,7 +103,7 @@ async fn a_report_counts_once_an_epoch() {
             (6, 1, true),
         ];
         for (epoch, sequence, want) in rows {
-            let taken = rack::report(&mut tx, first.id, epoch, sequence, NOW).await.unwrap();
+            let taken = rack::report(&mut tx, first.id, epoch, sequence, false, NOW).await.unwrap();
             assert_eq!(taken, want, "epoch {epoch}, sequence {sequence}");
         }
         rack::seen(&mut tx, first.id, NOW, 7).await.unwrap();
