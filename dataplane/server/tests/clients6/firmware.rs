@@ -56,9 +56,8 @@ fn start(world: &World) -> Machine {
          -drive if=pflash,unit=0,format=raw,readonly=on,file={CODE} \
          -drive if=pflash,unit=1,format=raw,file={variables}",
     );
-    let mut command = Command::new("ip");
-    command.args(["netns", "exec", world.server(), "timeout", PATIENCE_SECONDS]);
-    command.arg("qemu-system-x86_64");
+    let mut command = world.server().command("timeout");
+    command.args([PATIENCE_SECONDS, "qemu-system-x86_64"]);
     let words = line.split(' ').filter(|it| !it.is_empty());
     let child = command.args(words).stdin(Stdio::null()).stdout(Stdio::piped()).spawn();
     Machine(child.unwrap())
