@@ -5,6 +5,9 @@
 #![allow(clippy::unwrap_used, reason = "in a test a failure is the message")]
 
 mod firmware;
+#[path = "../support/machine.rs"]
+#[allow(dead_code, reason = "each whole test needs its part")]
+mod machine;
 #[path = "../support/net.rs"]
 #[allow(dead_code, reason = "each whole test needs its part")]
 mod net;

@@ -9,7 +9,7 @@ use ironherd_snapshot::{
 use sha2::{Digest, Sha256};
 use tempfile::TempDir;
 
-use crate::net::{Namespace, can_run, join, until};
+use crate::net::{Namespace, Running, can_run, join, until};
 use crate::process::RackProcess;
 
 /// A rack on a bridge with two addresses, and a client that is plugged into it (unless moved).
@@ -108,6 +108,24 @@ impl Lab {
         path.display().to_string()
     }
 
+    /// Starts ISC dhclient, which goes on until it is dropped.
+    pub(crate) fn dhclient(&self, family: &str, configuration: &str) -> Running {
+        let (script, folder) = (self.script(CONFIGURE), self.folder().display());
+        std::fs::write(self.file("dhclient.conf"), configuration).unwrap();
+        let line = format!(
+            "dhclient {family} -d -cf {folder}/dhclient.conf -sf {script} \
+             -lf {folder}/dhclient.leases -pf {folder}/dhclient.pid {INTERFACE}"
+        );
+        self.client.spawn(self.folder(), &[], &line)
+    }
+
+    /// Starts udhcpc, which goes on until it is dropped.
+    pub(crate) fn udhcpc(&self, interface: &str, arguments: &str) -> Running {
+        let script = self.script(CONFIGURE);
+        let line = format!("busybox udhcpc -i {interface} -f -R -t 5 -T 1 -s {script} {arguments}");
+        self.client.spawn(self.folder(), &[], &line)
+    }
+
     /// All that the script noted of an interface so far.
     pub(crate) fn events(&self, interface: &str) -> Vec<Event> {
         let text = std::fs::read_to_string(self.file(&format!("events.{interface}")));
@@ -163,7 +181,7 @@ fn digest(bytes: &[u8]) -> String {
 }
 
 /// Gives the client what it was told, where it leaves that to its script.
-pub(crate) const CONFIGURE: &str = "\
+const CONFIGURE: &str = "\
     at=${ip:-$new_ip_address}
     [ -z \"$at\" ] || ip addr replace $at/24 dev $interface
     via=${router:-$new_routers}

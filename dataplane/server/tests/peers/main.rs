@@ -7,12 +7,16 @@
 
 mod direct;
 mod lab;
+#[path = "../support/machine.rs"]
+#[allow(dead_code, reason = "each whole test needs its part")]
+mod machine;
 #[path = "../support/net.rs"]
 #[allow(dead_code, reason = "each whole test needs its part")]
 mod net;
 #[path = "../support/process.rs"]
 #[allow(dead_code, reason = "each whole test needs its part")]
 mod process;
+mod proxy;
 mod relay;
 
 /// Not a test: the rack that the tests start, in its own process so that it can be killed.

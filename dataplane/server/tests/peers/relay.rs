@@ -3,7 +3,7 @@
 use ironherd_snapshot::DhcpMode;
 use ironherd_wire::dhcp::{Message, MessageType, code};
 
-use crate::lab::{BRIDGE, CONFIGURE, INTERFACE, Lab, snapshot};
+use crate::lab::{BRIDGE, INTERFACE, Lab, snapshot};
 use crate::net::{Namespace, Running, join};
 
 /// The client's link ends at a router, whose other end is on the rack's.
@@ -68,7 +68,7 @@ fn a_client_behind_a_relay_gets_and_renews_its_address() {
     let line = "dhcrelay -4 -d --no-pid -a -id rd -iu ru 10.77.0.1";
     let mut relay = router.spawn(lab.folder(), &[], line);
     relay.wait_until_said("Sending on   Socket/fallback");
-    let _client = lab.dhclient("-4");
+    let _client = lab.dhclient("-4", "");
     let bound = lab.wait_for(&["BOUND"], 1);
     assert!(bound.env["new_ip_address"].starts_with("10.78.0.1"), "{bound:?}");
     assert_eq!(bound.env["new_routers"], "10.78.0.1");
@@ -100,25 +100,10 @@ fn a_client_behind_an_ipv6_relay_gets_and_renews_its_address() {
     let mut relay = router.spawn(lab.folder(), &[], line);
     relay.wait_until_said("Sending on   Socket/");
     lab.wait_for_link_local();
-    let _client = lab.dhclient("-6");
+    let _client = lab.dhclient("-6", "");
     let bound = lab.wait_for(&["BOUND6"], 1);
     assert!(bound.env["new_ip6_address"].starts_with("fd78::1"), "{bound:?}");
     assert_eq!(bound.env["new_dhcp6_name_servers"], "fd77::53");
     let renewed = lab.wait_for(&["RENEW6"], 1);
     assert_eq!(renewed.env["new_ip6_address"], bound.env["new_ip6_address"]);
-}
-
-impl Lab {
-    /// Starts ISC dhclient, which goes on until it is dropped.
-    fn dhclient(&self, family: &str) -> Running {
-        let (script, folder) = (self.script(CONFIGURE), self.folder().display());
-        self.client.spawn(
-            self.folder(),
-            &[],
-            &format!(
-                "dhclient {family} -d -cf /dev/null -sf {script} -lf {folder}/dhclient.leases \
-                 -pf {folder}/dhclient.pid {INTERFACE}"
-            ),
-        )
-    }
 }

@@ -59,8 +59,8 @@ pub(crate) fn join(left: (&Namespace, &str), right: (&Namespace, &str)) {
         left = left.0,
         right = right.0,
     ));
-    left.ip(&format!("link set {left_end} up"));
-    right.ip(&format!("link set {right_end} up"));
+    left.ip(&format!("link set dev {left_end} up"));
+    right.ip(&format!("link set dev {right_end} up"));
 }
 
 impl Namespace {
