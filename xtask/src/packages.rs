@@ -1,6 +1,5 @@
 //! The Debian packages that the demo and the tests run on, and how they get here.
 
-use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
@@ -39,6 +38,13 @@ const PACKAGES: Packages = &[
     ("ipmitool", &["/usr/bin/ipmitool"]),
     ("postgresql", &["/usr/lib/postgresql/15/bin/initdb", "/usr/lib/postgresql"]),
     ("isc-dhcp-client", &["/usr/sbin/dhclient", "/sbin/dhclient"]),
+    ("isc-dhcp-relay", &["/usr/sbin/dhcrelay"]),
+    ("dhcpcd-base", &["/usr/sbin/dhcpcd", "/sbin/dhcpcd"]),
+    ("klibc-utils", &["/usr/lib/klibc/bin/ipconfig"]),
+    ("nmap", &["/usr/bin/nmap"]),
+    ("dnsmasq-base", &["/usr/sbin/dnsmasq"]),
+    ("systemd", &["/lib/systemd/systemd-networkd", "/usr/lib/systemd/systemd-networkd"]),
+    ("procps", &["/usr/sbin/sysctl", "/sbin/sysctl"]),
     ("tcpdump", &["/usr/bin/tcpdump", "/usr/sbin/tcpdump"]),
     ("tftp-hpa", &["/usr/bin/tftp"]),
     ("atftp", &["/usr/bin/atftp"]),
@@ -59,32 +65,16 @@ const PEERS: Packages = &[
 
 /// Debian asks this program before it starts a service: 101 forbids it.
 const POLICY: &str = "/usr/sbin/policy-rc.d";
-const FORBID: &str = "#!/bin/sh\nexit 101\n";
+const FORBID: &str = "#!/bin/sh\\nexit 101\\n"; // As `printf` takes it.
 
 /// Installs what is missing when it may, else fails with the one line that would.
 pub(crate) fn ensure() -> anyhow::Result<()> {
     install(PACKAGES)
 }
 
-/// The same for the peers of the bench. None of them may start to serve the host's networks.
+/// The same for the peers of the bench.
 pub(crate) fn ensure_peers() -> anyhow::Result<()> {
-    if missing(PEERS).is_empty() {
-        return Ok(());
-    }
-    let ours = !Path::new(POLICY).exists();
-    if ours {
-        let write = || {
-            std::fs::write(POLICY, FORBID)?;
-            std::fs::set_permissions(POLICY, std::fs::Permissions::from_mode(0o755))
-        };
-        write()
-            .with_context(|| format!("cannot write {POLICY}, which keeps peers from serving"))?;
-    }
-    let installed = install(PEERS);
-    if ours {
-        std::fs::remove_file(POLICY)?;
-    }
-    installed
+    install(PEERS)
 }
 
 fn install(packages: Packages) -> anyhow::Result<()> {
@@ -100,6 +90,31 @@ fn install(packages: Packages) -> anyhow::Result<()> {
         bail!("missing packages; run as root:\n    {line}");
     }
     eprintln!("Installing {} Debian packages: {}", missing.len(), missing.join(" "));
+    // A relay or a server among them must not start to serve the host's networks.
+    let root_shell = |script: &str| {
+        let mut command = Command::new(if sudo { "sudo" } else { "sh" });
+        command.args(if sudo { &["-n", "sh", "-c"][..] } else { &["-c"] }).arg(script);
+        run::command(&mut command)
+    };
+    let ours = !Path::new(POLICY).exists();
+    if ours {
+        let script = format!("printf '{FORBID}' > {POLICY} && chmod 755 {POLICY}");
+        root_shell(&script)
+            .with_context(|| format!("cannot write {POLICY}, which keeps servers from serving"))?;
+    }
+    let installed = install_by_apt(&missing, sudo);
+    if ours {
+        root_shell(&format!("rm {POLICY}"))?;
+    }
+    installed?;
+    let left = self::missing(packages);
+    if !left.is_empty() {
+        bail!("apt installed, yet these are not found: {}", left.join(" "));
+    }
+    Ok(())
+}
+
+fn install_by_apt(missing: &[&str], sudo: bool) -> anyhow::Result<()> {
     let apt = |arguments: &[&str]| {
         let mut command = Command::new(if sudo { "sudo" } else { "apt-get" });
         if sudo {
@@ -111,7 +126,7 @@ fn install(packages: Packages) -> anyhow::Result<()> {
     };
     apt(&["update", "-qq"])?;
     let mut install = vec!["install", "-y", "-qq", "--no-install-recommends"];
-    install.extend(missing.iter().copied());
+    install.extend(missing);
     if apt(&install).is_err() {
         // A qemu-utils from backports forbids the stable release's QEMU: bring it into line.
         let release = debian_release();
@@ -119,10 +134,6 @@ fn install(packages: Packages) -> anyhow::Result<()> {
         eprintln!("Trying once more with {utils}, which may be newer than {release}'s QEMU.");
         install.extend(["--allow-downgrades", utils.as_str()]);
         apt(&install)?;
-    }
-    let left = self::missing(packages);
-    if !left.is_empty() {
-        bail!("apt installed, yet these are not found: {}", left.join(" "));
     }
     Ok(())
 }

@@ -136,7 +136,7 @@ impl Server<'_> {
             .arg(&self.ironherd)
             .arg("--data-dir")
             .arg(self.work.join("data"));
-        command.args(words).current_dir(&self.work).stdin(Stdio::null());
+        command.args(words).current_dir(self.work).stdin(Stdio::null());
         let api = format!("{SERVER_ADDRESS}:{API_PORT}");
         command.env("IRONHERD__REGION__LISTEN", &api);
         command.env("IRONHERD__RACK__REGION_URL", format!("http://{api}"));

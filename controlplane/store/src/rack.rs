@@ -53,8 +53,8 @@ pub async fn upsert(
 
 /// Records a report, unless it or a later one of its epoch was taken in before: then `false`.
 ///
-/// Epochs are kept apart: a rack that restarts, or two that share a token, lose nothing. `gap`: some
-/// before it are missing.
+/// Epochs are kept apart: a rack that restarts, or two that share a token, lose nothing. `gap`:
+/// some before it are missing.
 ///
 /// # Errors
 /// [`StoreError::Sql`].

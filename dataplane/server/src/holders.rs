@@ -49,7 +49,7 @@ impl Holders<'_> {
     }
 
     /// As over IPv4; an address without a lease may tell its card by itself, if it is one that the
-    /// client made on a link of ours (link-local, SLAAC). From elsewhere it could be anybody's word.
+    /// client made on a link of ours (link-local, SLAAC). From elsewhere it is anybody's word.
     fn card_of6(&self, address: Ipv6Addr) -> Option<Mac> {
         let ours = || self.index.subnet6_of(address).is_some();
         let on_a_link = address.is_unicast_link_local() || ours();

@@ -4,6 +4,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use ironherd_proto::DropReason;
 use ironherd_uring::RingCounters;
 
+use crate::config::{Durability, RackConfig};
+
 /// What the rack has counted since its start, over all shards.
 #[derive(Debug, Default)]
 pub(crate) struct Metrics {
@@ -75,6 +77,13 @@ impl Metrics {
     pub(crate) fn new() -> Self {
         let drops = DropReason::ALL.iter().map(|_| AtomicU64::new(0)).collect();
         Self { drops, ..Self::default() }
+    }
+
+    /// How the rack is set up, and what it answers from at first.
+    pub(crate) fn show(&self, config: &RackConfig, generation: u64) {
+        set(&self.snapshot_generation, generation);
+        set(&self.durable, (config.durability == Durability::Durable).into());
+        set(&self.shards, config.shard_count().into());
     }
 
     pub(crate) fn read(counter: &AtomicU64) -> u64 {

@@ -21,13 +21,13 @@ use crate::ask::{Asker, Door};
 use crate::cache::Cache;
 use crate::clock::since_epoch;
 use crate::cold::{ColdFiles, UringFiles};
-use crate::config::{Durability, RackConfig};
+use crate::config::RackConfig;
 use crate::error::RackError;
 use crate::gateway::Gateway;
 use crate::gateway::accept::{self, Limits};
 use crate::host;
 use crate::keeper::{self, Keeper, Layout, load_snapshot};
-use crate::metrics::{Metrics, set};
+use crate::metrics::Metrics;
 use crate::probe::{PROBES_MAX, Prober, ShardProbe};
 use crate::recovery::{JournalFile, open_journals};
 use crate::shard::dhcp6::{self, Dhcp6};
@@ -109,10 +109,7 @@ impl Rack {
         let epoch = next_epoch(&layout.epoch)?;
         let snapshot = load_snapshot(&layout.snapshot).map(Arc::new);
         let (sockets, mut ports) = bind_all(&config).await?;
-        let gateway_listener = bind_gateway(&config)?;
-        if let Some(listener) = &gateway_listener {
-            ports.gateway = listener.local_addr().map_or(0, |it| it.port());
-        }
+        let gateway_listener = bind_gateway(&config, &mut ports)?;
         let (reports, from_shard) = mpsc::channel(REPORTS_MAX);
         let (compactions, compactions_of_shard) = mpsc::channel(sockets.len() + 1); // And DHCPv6.
         let (probes, probes_of_shard) = mpsc::channel(PROBES_MAX);
@@ -131,10 +128,7 @@ impl Rack {
             disk_faults: config.disk_faults.clone(),
         };
         let generation = snapshot.as_ref().map_or(0, |it| it.generation);
-        set(&shared.metrics.snapshot_generation, generation);
-        let durability = config.durability.as_str();
-        set(&shared.metrics.durable, (config.durability == Durability::Durable).into());
-        set(&shared.metrics.shards, config.shard_count().into());
+        shared.metrics.show(&config, generation);
         let journals = read_journals(&layout, config.shard_count()).await?;
         let claims = journals.first().map(|it| it.table.claims().clone());
         let stop = Arc::new(AtomicBool::new(false));
@@ -170,7 +164,7 @@ impl Rack {
         };
         rack.start_beside(beside)?;
         let shards = rack.waker.0.len();
-        tracing::info!(id = "rack.up", ?ports, generation, shards, durability, "the rack serves");
+        tracing::info!(id = "rack.up", ?ports, generation, shards, "the rack serves");
         Ok(rack)
     }
 
@@ -337,12 +331,17 @@ fn lock(path: &Path) -> Result<File, RackError> {
     }
 }
 
-fn bind_gateway(config: &RackConfig) -> Result<Option<TcpListener>, RackError> {
+fn bind_gateway(
+    config: &RackConfig,
+    ports: &mut BoundPorts,
+) -> Result<Option<TcpListener>, RackError> {
     if !config.services.gateway {
         return Ok(None);
     }
     let port = config.ports.gateway;
-    accept::listen(port).map(Some).map_err(|it| RackError::port("gateway", port, it))
+    let listener = accept::listen(port).map_err(|it| RackError::port("gateway", port, it))?;
+    ports.gateway = listener.local_addr().map_or(0, |it| it.port());
+    Ok(Some(listener))
 }
 
 fn first_view(

@@ -1,5 +1,6 @@
 //! One data-plane thread: a ring, its sockets, its state machines. No locks and no futures.
 
+mod command;
 mod dhcp;
 pub(crate) mod dhcp6;
 mod http;
@@ -8,6 +9,7 @@ mod reports;
 mod sockets;
 mod tftp;
 
+pub(crate) use command::Command;
 pub(crate) use journal::{CompactError, Compaction};
 pub use sockets::BoundPorts;
 pub(crate) use sockets::Sockets;
@@ -20,14 +22,13 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use ironherd_link::{Report, Rounds};
-use ironherd_proto::dhcp::{ForeignServer, ServerPort};
+use ironherd_proto::dhcp::ServerPort;
 use ironherd_proto::tape::Tape;
 use ironherd_proto::{DropReason, Event, Instant, Now};
 use ironherd_snapshot::Mac;
 use ironherd_uring::{Buffer, Datagram, Done, Ring, RingCounters, RingError, SocketId, Waker};
 use tokio::sync::mpsc;
 
-use crate::ask::{Ask, AskKind, Kept, fits};
 use crate::clock::Clock;
 use crate::config::Durability;
 use crate::faults::DiskFaults;
@@ -58,17 +59,6 @@ pub(crate) struct Shared {
     pub(crate) durability: Durability,
     pub(crate) dhcp: ironherd_proto::dhcp::Config,
     pub(crate) disk_faults: DiskFaults,
-}
-
-/// What the rest of the rack tells a shard; a [`Waker`](ironherd_uring::Waker) call follows.
-#[derive(Debug)]
-pub(crate) enum Command {
-    /// Someone wants to know what only this shard knows.
-    Ask(Ask),
-    /// Somebody else uses an address that this shard has offered.
-    Conflict(std::net::Ipv4Addr),
-    /// A foreign DHCP server answers on a VLAN, or is silent by now.
-    Foreign { vlan: String, server: Option<std::net::Ipv4Addr> },
 }
 
 /// Wakes all shards of a rack.
@@ -167,17 +157,7 @@ impl Shard {
             }
             self.core.handle_timeouts(&mut self.ring, now)?;
             while let Ok(command) = self.inbox.try_recv() {
-                match command {
-                    Command::Conflict(address) => self.core.on_conflict(address, now),
-                    Command::Ask(ask) => self.core.on_ask(ask, self.clock, now),
-                    Command::Foreign { vlan, server } => {
-                        let server =
-                            server.map(|address| ForeignServer { address, seen: now.instant });
-                        if let Some(dhcp) = &mut self.core.dhcp {
-                            dhcp.server_mut().set_foreign_server(&vlan, server);
-                        }
-                    }
-                }
+                self.core.on_command(command, self.clock, now);
             }
             if let Some(dhcp) = &mut self.core.dhcp {
                 self.core.journal.commit(&mut self.ring, dhcp.server_mut(), now)?;
@@ -276,19 +256,6 @@ impl Core {
         let outcome = dhcp.on_datagram(&self.view.index, port, &served.link, datagram, now);
         self.tape.record(&dhcp::received(port, datagram, outcome, now));
         outcome
-    }
-
-    /// Answers from what this shard alone has.
-    fn on_ask(&mut self, ask: Ask, clock: Clock, now: Now) {
-        match ask.kind {
-            AskKind::Packets { question, reply } => {
-                let tape = self.tape.only(usize::MAX, |it| fits(&question, clock, it));
-                let _ = reply.send(Kept { tape, clock }); // Whoever asked may have given up.
-            }
-            AskKind::Explain { question, reply } => {
-                let _ = reply.send(dhcp::explain(self.dhcp.as_mut(), &self.view, &question, now));
-            }
-        }
     }
 
     fn on_tftp_request(&mut self, datagram: &Datagram<'_>, now: Now) -> Result<(), DropReason> {

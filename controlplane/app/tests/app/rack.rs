@@ -122,7 +122,6 @@ async fn an_alarm_is_told_when_it_begins_and_when_it_is_over() {
     let foreign = |server| alarm(RackAlarmKind::ForeignDhcpServer, server, "stop it");
     for region in regions().await {
         let rack = rack(&region).await;
-        let mut sequence = 0;
         // What the rack says; how many alarms stand then, and the kind of the last event.
         let rows = [
             (Some(vec![low("80 of 100")]), 1, "ALARM_RAISED"),
@@ -133,8 +132,7 @@ async fn an_alarm_is_told_when_it_begins_and_when_it_is_over() {
             (Some(Vec::new()), 0, "ALARM_OVER"),
         ];
         let mut since = None;
-        for (alarms, count, event) in rows {
-            sequence += 1;
+        for (sequence, (alarms, count, event)) in (1..).zip(rows) {
             let report =
                 RackReport { epoch: 7, sequence, alarms: alarms.clone(), ..RackReport::default() };
             region.app.rack_report(&rack, report.clone()).await.unwrap();

@@ -146,8 +146,8 @@ impl Judge<'_> {
         if let Some(other) = server.filter(|_| !request.is_for_us()) {
             return Ok(Verdict::OtherServer(other));
         }
-        // In mode AUTO whoever has a lease of ours keeps it, else one forged word of a foreign server
-        // would take them all away.
+        // In mode AUTO whoever has a lease of ours keeps it, else one forged word of a foreign
+        // server would take them all away.
         let keeps = || {
             let held = self.leases.lease_at(ciaddr);
             let is_own = |it: &Lease| it.mac == request.mac && it.state == State::Bound;

@@ -88,9 +88,16 @@ fn times(given: &[Given]) -> (u32, u32) {
     let lasting = given.iter().filter(|it| it.subnet.is_some());
     match lasting.map(|it| it.preferred).min() {
         None => (0, 0),
-        Some(FOREVER) => (FOREVER, FOREVER),
-        Some(seconds) => (seconds / 2, seconds / 5 * 4),
+        Some(seconds) => times_of(seconds),
     }
+}
+
+fn times_of(preferred: u32) -> (u32, u32) {
+    if preferred == FOREVER {
+        return (FOREVER, FOREVER);
+    }
+    // A division that rounds down first would let T2 of a short lifetime fall to T1, or below.
+    (preferred / 2, preferred - preferred.div_ceil(5))
 }
 
 fn write_boot(encoder: &mut Encoder<'_>, boot: &BootFile) {
@@ -174,4 +181,25 @@ fn boot_file(request: &Request<'_>, subnet: Option<usize>) -> Result<BootFile, N
         boot.name = format!("tftp://{host}/{name}");
     }
     Ok(boot)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_client_renews_before_it_rebinds() {
+        let rows = [
+            (2, (1, 1)),
+            (4, (2, 3)),
+            (8, (4, 6)),
+            (10, (5, 8)),
+            (299, (149, 239)),
+            (FOREVER - 1, (0x7fff_ffff, 0xcccc_cccb)),
+            (FOREVER, (FOREVER, FOREVER)),
+        ];
+        for (preferred, want) in rows {
+            assert_eq!(times_of(preferred), want, "{preferred}");
+        }
+    }
 }

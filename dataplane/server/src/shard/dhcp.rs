@@ -2,7 +2,7 @@ use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
 use std::sync::Arc;
 
 use ironherd_leases::{Claims, Table};
-use ironherd_proto::dhcp::{Config, Destination, Probe, Reply, Server, ServerPort};
+use ironherd_proto::dhcp::{Config, Destination, ForeignServer, Probe, Reply, Server, ServerPort};
 use ironherd_proto::tape::{Packet, Tape};
 use ironherd_proto::{DropReason, Event, Instant, Link, Now};
 use ironherd_snapshot::ask::{DhcpQuestion, RackRefusal, RefusalCode};
@@ -42,6 +42,12 @@ impl DhcpService {
 
     pub(super) fn claims(&self) -> &Claims {
         self.server.leases().claims()
+    }
+
+    /// A foreign server answers on a VLAN, or is silent by now.
+    pub(super) fn on_foreign(&mut self, vlan: &str, server: Option<Ipv4Addr>, now: Now) {
+        let server = server.map(|address| ForeignServer { address, seen: now.instant });
+        self.server.set_foreign_server(vlan, server);
     }
 
     pub(super) fn on_datagram(

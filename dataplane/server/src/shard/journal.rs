@@ -202,7 +202,10 @@ impl Journal {
                     self.unsynced.get_or_insert(now.instant + SYNC_EVERY);
                 }
                 add(&self.shared.metrics.journal_commits, 1);
-                self.settle(server, upto);
+                // After a sync that failed, what was written since stands on a file that lies.
+                if !self.failed {
+                    self.settle(server, upto);
+                }
             }
             Err(error) => self.fail(server, &error, now),
         }

@@ -4,6 +4,9 @@
 
 #![allow(clippy::unwrap_used, reason = "in a test a failure is the message")]
 
+#[path = "../support/net.rs"]
+#[allow(dead_code, reason = "each whole test needs its part")]
+mod net;
 #[path = "../support/process.rs"]
 #[allow(dead_code, reason = "these clients never make the disk fail")]
 mod process;
@@ -11,6 +14,7 @@ mod world;
 
 use std::collections::HashMap;
 
+use net::until;
 use world::{Client, World};
 
 const KNOWN: &str = "52:54:00:77:00:10";
@@ -68,7 +72,7 @@ fn a_full_disk_grants_nothing_and_heals() {
     assert_eq!(world.udhcpc(KNOWN, &[]), None, "an ACK would promise what a crash forgets");
     disk.free();
     let mut lease = None;
-    world.until("a lease", || {
+    until("a lease", || {
         lease = world.udhcpc(KNOWN, &[]);
         lease.is_some()
     });
@@ -82,7 +86,7 @@ fn a_long_journal_is_written_anew_and_says_the_same() {
     std::fs::write(&journal, world::long_journal(STRANGER, "10.77.0.200")).unwrap();
     assert!((1 << 20) < std::fs::metadata(&journal).unwrap().len());
     let rack = world.start_rack();
-    world.until("a short journal", || std::fs::metadata(&journal).unwrap().len() < 4096);
+    until("a short journal", || std::fs::metadata(&journal).unwrap().len() < 4096);
     drop(rack);
     let _rack = world.start_rack();
     assert_eq!(world.udhcpc(SECOND_STRANGER, &[]), None, "the only address is held");
@@ -230,7 +234,7 @@ fn routers_are_advertised_without_being_routers() {
         let lines = counters.lines().filter_map(|line| line.split_once(char::is_whitespace));
         lines.map(|(name, count)| (name.to_owned(), count.trim().parse().unwrap())).collect()
     };
-    world.until("an advertisement", || 0 < received()["Icmp6InRouterAdvertisements"]);
+    until("an advertisement", || 0 < received()["Icmp6InRouterAdvertisements"]);
     let routes = world.in_client("ip -6 route show default");
     assert_eq!(String::from_utf8_lossy(&routes.stdout), "", "nobody may take us for a router");
 }

@@ -3,7 +3,7 @@ use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 use std::process::{Command, Output};
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use ironherd_leases::{Ask, Table};
 use ironherd_rack::Durability;
@@ -14,12 +14,13 @@ use ironherd_snapshot::{
 use sha2::{Digest, Sha256};
 use tempfile::TempDir;
 
-use crate::process::{RackProcess, ip, remove, skip};
+use crate::net::{Namespace, can_run, join};
+use crate::process::RackProcess;
 
 /// A client's namespace and a server's, joined by a pair of interfaces; removed when dropped.
 pub(crate) struct World {
-    server: String,
-    client: String,
+    server: Namespace,
+    client: Namespace,
     folder: TempDir,
 }
 
@@ -29,7 +30,6 @@ pub(crate) enum Client<'a> {
 }
 
 const CLIENT_INTERFACE: &str = "vc";
-const PATIENCE: Duration = Duration::from_secs(20);
 
 /// 3,000,001 bytes: the last TFTP block is short, and none is like another.
 pub(crate) fn big_file() -> Vec<u8> {
@@ -95,38 +95,16 @@ pub(crate) fn long_journal(mac: &str, address: &str) -> Vec<u8> {
 
 impl World {
     pub(crate) fn new(name: &str) -> Option<Self> {
-        let missing = ["ip", "busybox", "dhclient", "tftp", "atftp", "curl"]
-            .into_iter()
-            .find(|it| !Command::new("which").arg(it).output().is_ok_and(|it| it.status.success()));
-        if let Some(missing) = missing {
-            skip(&format!("`{missing}` is not installed"));
+        if !can_run(&["ip", "busybox", "dhclient", "tftp", "atftp", "curl"]) {
             return None;
         }
-        if !rustix::process::geteuid().is_root() {
-            skip("network namespaces need root");
-            return None;
-        }
-        let id = std::process::id();
         let world = Self {
-            server: format!("ironherd-test-{id}-{name}-s"),
-            client: format!("ironherd-test-{id}-{name}-c"),
+            server: Namespace::new(name, "s"),
+            client: Namespace::new(name, "c"),
             folder: tempfile::tempdir().unwrap(),
         };
-        let Self { server, client, .. } = &world;
-        for line in [
-            format!("netns add {server}"),
-            format!("netns add {client}"),
-            format!(
-                "link add vs netns {server} type veth peer name {CLIENT_INTERFACE} netns {client}"
-            ),
-            format!("-n {server} addr add 10.77.0.1/24 dev vs"),
-            format!("-n {server} link set lo up"),
-            format!("-n {server} link set vs up"),
-            format!("-n {client} link set lo up"),
-            format!("-n {client} link set {CLIENT_INTERFACE} up"),
-        ] {
-            ip(&line);
-        }
+        join((&world.server, "vs"), (&world.client, CLIENT_INTERFACE));
+        world.server.ip("addr add 10.77.0.1/24 dev vs");
         world.fill_data_dir();
         Some(world)
     }
@@ -156,32 +134,28 @@ impl World {
     }
 
     pub(crate) fn start_rack(&self) -> RackProcess {
-        RackProcess::start(&self.server, &self.file("data"), 0, Durability::Durable)
+        RackProcess::start(self.server.name(), &self.file("data"), 0, Durability::Durable)
     }
 
     /// Gives the client an address, as if by DHCP.
     pub(crate) fn give_address(&self) {
-        ip(&format!("-n {} addr add 10.77.0.137/24 dev {CLIENT_INTERFACE}", self.client));
+        self.client.ip(&format!("addr add 10.77.0.137/24 dev {CLIENT_INTERFACE}"));
     }
 
     /// Leaves the client with this address alone.
     pub(crate) fn take_address(&self, address: &str) {
-        ip(&format!("-n {} addr flush dev {CLIENT_INTERFACE}", self.client));
-        ip(&format!("-n {} addr add {address}/24 dev {CLIENT_INTERFACE}", self.client));
+        self.client.ip(&format!("addr flush dev {CLIENT_INTERFACE}"));
+        self.client.ip(&format!("addr add {address}/24 dev {CLIENT_INTERFACE}"));
     }
 
     pub(crate) fn set_mtu(&self, bytes: u32) {
-        ip(&format!("-n {} link set vs mtu {bytes}", self.server));
-        ip(&format!("-n {} link set {CLIENT_INTERFACE} mtu {bytes}", self.client));
+        self.server.ip(&format!("link set vs mtu {bytes}"));
+        self.client.ip(&format!("link set {CLIENT_INTERFACE} mtu {bytes}"));
     }
 
     /// Runs a shell command in the client's namespace, within the world's folder.
     pub(crate) fn in_client(&self, command: &str) -> Output {
-        Command::new("ip")
-            .args(["netns", "exec", &self.client, "timeout", "60", "sh", "-c", command])
-            .current_dir(self.folder.path())
-            .output()
-            .unwrap()
+        self.client.shell(self.folder.path(), command)
     }
 
     /// Runs a command and reads the file that it made.
@@ -197,8 +171,8 @@ impl World {
 
     /// Asks by DHCP with a real client; what it was told, or nothing if nobody answered.
     pub(crate) fn dhcp(&self, mac: &str, client: &Client<'_>) -> Option<HashMap<String, String>> {
-        ip(&format!("-n {} link set {CLIENT_INTERFACE} down address {mac}", self.client));
-        ip(&format!("-n {} link set {CLIENT_INTERFACE} up", self.client));
+        self.client.ip(&format!("link set {CLIENT_INTERFACE} down address {mac}"));
+        self.client.ip(&format!("link set {CLIENT_INTERFACE} up"));
         let script = self.file("script");
         // Both clients run it for several reasons; the one with an address is the lease.
         let text = "#!/bin/sh\n[ -n \"$ip$new_ip_address\" ] && env > lease\nexit 0\n";
@@ -223,21 +197,6 @@ impl World {
         };
         let pairs = lease.lines().filter_map(|line| line.split_once('='));
         Some(pairs.map(|(name, value)| (name.to_owned(), value.to_owned())).collect())
-    }
-
-    /// Asks until it holds, for a while; each question takes its own time.
-    #[track_caller]
-    pub(crate) fn until(&self, what: &str, mut holds: impl FnMut() -> bool) {
-        let start = Instant::now();
-        while !holds() {
-            assert!(start.elapsed() < PATIENCE, "{what} did not come");
-        }
-    }
-}
-
-impl Drop for World {
-    fn drop(&mut self) {
-        remove([&self.server, &self.client]);
     }
 }
 

@@ -5,11 +5,18 @@
 #![allow(clippy::unwrap_used, reason = "in a test a failure is the message")]
 
 mod firmware;
+#[path = "../support/machine.rs"]
+#[allow(dead_code, reason = "each whole test needs its part")]
+mod machine;
+#[path = "../support/net.rs"]
+#[allow(dead_code, reason = "each whole test needs its part")]
+mod net;
 #[path = "../support/process.rs"]
 mod process;
 mod world;
 
 use ironherd_rack::Durability;
+use net::until;
 use world::{KNOWN, STRANGER, World, boot_file};
 
 /// Not a test: the rack that the tests start, in its own process so that it can be killed.
@@ -121,7 +128,7 @@ fn a_script_goes_to_the_holder_of_the_lease() {
 fn the_link_is_told_its_prefix_and_nobody_becomes_a_router() {
     let Some(world) = World::new("ra") else { return };
     let _rack = world.start_rack();
-    world.until("the prefix on the link", || {
+    until("the prefix on the link", || {
         let routes = world.in_client("ip -6 route show dev vc");
         String::from_utf8_lossy(&routes.stdout).contains("fd77::/64 proto kernel")
     });

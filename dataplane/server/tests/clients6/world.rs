@@ -2,8 +2,7 @@ use std::collections::HashMap;
 use std::net::Ipv6Addr;
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
-use std::process::{Command, Output};
-use std::time::{Duration, Instant};
+use std::process::Output;
 
 use ironherd_rack::Durability;
 use ironherd_snapshot::{
@@ -13,7 +12,8 @@ use ironherd_snapshot::{
 use sha2::{Digest, Sha256};
 use tempfile::TempDir;
 
-use crate::process::{RackProcess, ip, remove, skip};
+use crate::net::{Namespace, can_run, join, until};
+use crate::process::RackProcess;
 
 pub(crate) const KNOWN: &str = "52:54:00:77:00:10";
 pub(crate) const STRANGER: &str = "52:54:00:77:00:99";
@@ -21,13 +21,12 @@ pub(crate) const STRANGER: &str = "52:54:00:77:00:99";
 /// A client's namespace and a server's, joined by a pair of interfaces; removed when dropped. There
 /// is no IPv4 at all.
 pub(crate) struct World {
-    server: String,
-    client: String,
+    server: Namespace,
+    client: Namespace,
     folder: TempDir,
 }
 
 const CLIENT_INTERFACE: &str = "vc";
-const PATIENCE: Duration = Duration::from_secs(20);
 
 /// 100,001 bytes: the last TFTP block is short, and none is like another.
 pub(crate) fn boot_file() -> Vec<u8> {
@@ -36,45 +35,16 @@ pub(crate) fn boot_file() -> Vec<u8> {
 
 impl World {
     pub(crate) fn new(name: &str) -> Option<Self> {
-        let missing = ["ip", "dhclient", "curl"]
-            .into_iter()
-            .find(|it| !Command::new("which").arg(it).output().is_ok_and(|it| it.status.success()));
-        if let Some(missing) = missing {
-            skip(&format!("`{missing}` is not installed"));
+        if !can_run(&["ip", "sysctl", "dhclient", "curl"]) {
             return None;
         }
-        if !rustix::process::geteuid().is_root() {
-            skip("network namespaces need root");
-            return None;
-        }
-        let id = std::process::id();
         let world = Self {
-            server: format!("ironherd-test6-{id}-{name}-s"),
-            client: format!("ironherd-test6-{id}-{name}-c"),
+            server: Namespace::with_ipv6(name, "s"),
+            client: Namespace::with_ipv6(name, "c"),
             folder: tempfile::tempdir().unwrap(),
         };
-        let Self { server, client, .. } = &world;
-        for namespace in [server, client] {
-            ip(&format!("netns add {namespace}"));
-            // Nobody else is there: an address needs no second in which others might object.
-            for setting in ["default/disable_ipv6=0", "all/disable_ipv6=0", "default/accept_dad=0"]
-            {
-                let line = format!("netns exec {namespace} sysctl -qw net/ipv6/conf/{setting}");
-                ip(&line);
-            }
-        }
-        for line in [
-            format!(
-                "link add vs netns {server} type veth peer name {CLIENT_INTERFACE} netns {client}"
-            ),
-            format!("-n {server} addr add fd77::1/64 dev vs nodad"),
-            format!("-n {server} link set lo up"),
-            format!("-n {server} link set vs up"),
-            format!("-n {client} link set lo up"),
-            format!("-n {client} link set {CLIENT_INTERFACE} up"),
-        ] {
-            ip(&line);
-        }
+        join((&world.server, "vs"), (&world.client, CLIENT_INTERFACE));
+        world.server.ip("addr add fd77::1/64 dev vs nodad");
         world.fill_data_dir();
         Some(world)
     }
@@ -88,17 +58,16 @@ impl World {
         std::fs::write(self.file("data/snapshot.json"), snapshot).unwrap();
     }
 
-    pub(crate) fn server(&self) -> &str {
+    pub(crate) fn server(&self) -> &Namespace {
         &self.server
     }
 
     /// Serves a machine's own interface instead of the pair's.
     pub(crate) fn serve_tap(&self, name: &str) {
-        let server = &self.server;
-        ip(&format!("-n {server} addr del fd77::1/64 dev vs"));
-        ip(&format!("netns exec {server} ip tuntap add dev {name} mode tap"));
-        ip(&format!("-n {server} addr add fd77::1/64 dev {name} nodad"));
-        ip(&format!("-n {server} link set {name} up"));
+        self.server.ip("addr del fd77::1/64 dev vs");
+        self.server.ip(&format!("tuntap add dev {name} mode tap"));
+        self.server.ip(&format!("addr add fd77::1/64 dev {name} nodad"));
+        self.server.ip(&format!("link set {name} up"));
     }
 
     pub(crate) fn file(&self, name: &str) -> PathBuf {
@@ -110,21 +79,17 @@ impl World {
     }
 
     pub(crate) fn start_rack_with(&self, durability: Durability) -> RackProcess {
-        RackProcess::start(&self.server, &self.file("data"), 0, durability)
+        RackProcess::start(self.server.name(), &self.file("data"), 0, durability)
     }
 
     /// Gives the client an address, as if by DHCP.
     pub(crate) fn give_address(&self, address: &str) {
-        ip(&format!("-n {} addr add {address}/64 dev {CLIENT_INTERFACE} nodad", self.client));
+        self.client.ip(&format!("addr add {address}/64 dev {CLIENT_INTERFACE} nodad"));
     }
 
     /// Runs a shell command in the client's namespace, within the world's folder.
     pub(crate) fn in_client(&self, command: &str) -> Output {
-        Command::new("ip")
-            .args(["netns", "exec", &self.client, "timeout", "60", "sh", "-c", command])
-            .current_dir(self.folder.path())
-            .output()
-            .unwrap()
+        self.client.shell(self.folder.path(), command)
     }
 
     /// Runs a command and reads the file that it made.
@@ -149,10 +114,10 @@ impl World {
 
     /// Asks with ISC dhclient; what it was told, or nothing if it was refused or nobody answered.
     pub(crate) fn dhclient(&self, mac: &str, arguments: &str) -> Option<HashMap<String, String>> {
-        ip(&format!("-n {} link set {CLIENT_INTERFACE} down address {mac}", self.client));
-        ip(&format!("-n {} link set {CLIENT_INTERFACE} up", self.client));
+        self.client.ip(&format!("link set {CLIENT_INTERFACE} down address {mac}"));
+        self.client.ip(&format!("link set {CLIENT_INTERFACE} up"));
         // It binds its socket to the link-local address.
-        self.until("a link-local address", || {
+        until("a link-local address", || {
             let shown = self.in_client(&format!("ip -6 addr show dev {CLIENT_INTERFACE}"));
             String::from_utf8_lossy(&shown.stdout).contains("fe80::")
         });
@@ -176,21 +141,6 @@ impl World {
         };
         let pairs = lease.lines().filter_map(|line| line.split_once('='));
         Some(pairs.map(|(name, value)| (name.to_owned(), value.to_owned())).collect())
-    }
-
-    /// Asks until it holds, for a while; each question takes its own time.
-    #[track_caller]
-    pub(crate) fn until(&self, what: &str, mut holds: impl FnMut() -> bool) {
-        let start = Instant::now();
-        while !holds() {
-            assert!(start.elapsed() < PATIENCE, "{what} did not come");
-        }
-    }
-}
-
-impl Drop for World {
-    fn drop(&mut self) {
-        remove([&self.server, &self.client]);
     }
 }
 

@@ -1,6 +1,5 @@
 use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
 use std::path::PathBuf;
-use std::process::Command;
 
 use ironherd_rack::Durability;
 use ironherd_snapshot::{Range, Snapshot, Subnet};
@@ -8,12 +7,13 @@ use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 use socket2::{Domain, Protocol, Socket, Type};
 use tempfile::TempDir;
 
-use crate::process::{RackProcess, ip, remove, skip};
+use crate::net::{Namespace, can_run, join};
+use crate::process::RackProcess;
 
 /// A server's namespace and one for all clients, joined by a pair of interfaces.
 pub(crate) struct Lab {
-    server: String,
-    clients: String,
+    server: Namespace,
+    clients: Namespace,
     folder: TempDir,
 }
 
@@ -33,33 +33,17 @@ impl Lab {
     }
 
     fn with_snapshot(name: &str, snapshot: &Snapshot) -> Option<Self> {
-        if !Command::new("ip").arg("-V").output().is_ok_and(|it| it.status.success()) {
-            skip("`ip` is not installed");
+        if !can_run(&["ip"]) {
             return None;
         }
-        if !rustix::process::geteuid().is_root() {
-            skip("network namespaces need root");
-            return None;
-        }
-        let id = std::process::id();
         let lab = Self {
-            server: format!("ironherd-crash-{id}-{name}-s"),
-            clients: format!("ironherd-crash-{id}-{name}-c"),
+            server: Namespace::new(name, "s"),
+            clients: Namespace::new(name, "c"),
             folder: tempfile::tempdir().unwrap(),
         };
-        let Self { server, clients, .. } = &lab;
-        for line in [
-            format!("netns add {server}"),
-            format!("netns add {clients}"),
-            format!("link add vs netns {server} type veth peer name vc netns {clients}"),
-            format!("-n {server} addr add {SERVER}/16 dev vs"),
-            format!("-n {clients} addr add {RELAY}/16 dev vc"),
-            format!("-n {server} link set lo up"),
-            format!("-n {server} link set vs up"),
-            format!("-n {clients} link set vc up"),
-        ] {
-            ip(&line);
-        }
+        join((&lab.server, "vs"), (&lab.clients, "vc"));
+        lab.server.ip(&format!("addr add {SERVER}/16 dev vs"));
+        lab.clients.ip(&format!("addr add {RELAY}/16 dev vc"));
         std::fs::create_dir(lab.data_dir()).unwrap();
         let snapshot = serde_json::to_vec(snapshot).unwrap();
         std::fs::write(lab.data_dir().join("snapshot.json"), snapshot).unwrap();
@@ -71,17 +55,17 @@ impl Lab {
     }
 
     pub(crate) fn start_rack(&self, shards: u32, durability: Durability) -> RackProcess {
-        RackProcess::start(&self.server, &self.data_dir(), shards, durability)
+        RackProcess::start(self.server.name(), &self.data_dir(), shards, durability)
     }
 
     /// Gives an address to somebody who asked nobody.
     pub(crate) fn squat(&self, address: Ipv4Addr) {
-        ip(&format!("-n {} addr add {address}/16 dev vc", self.clients));
+        self.clients.ip(&format!("addr add {address}/16 dev vc"));
     }
 
     /// Sockets in the clients' namespace: that of a relay, and one for all clients on the link.
     pub(crate) fn sockets(&self) -> (UdpSocket, UdpSocket) {
-        let namespace = format!("/run/netns/{}", self.clients);
+        let namespace = format!("/run/netns/{}", self.clients.name());
         let open = move || {
             let namespace = std::fs::File::open(namespace).unwrap();
             let kind = Some(LinkNameSpaceType::Network);
@@ -101,12 +85,6 @@ fn bind(address: SocketAddr) -> UdpSocket {
     socket.bind(&address.into()).unwrap();
     socket.set_nonblocking(true).unwrap();
     socket.into()
-}
-
-impl Drop for Lab {
-    fn drop(&mut self) {
-        remove([&self.server, &self.clients]);
-    }
 }
 
 fn snapshot(first: impl Into<Ipv4Addr>, last: impl Into<Ipv4Addr>) -> Snapshot {

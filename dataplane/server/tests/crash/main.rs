@@ -6,6 +6,9 @@
 
 #![allow(clippy::unwrap_used, reason = "in a test a failure is the message")]
 
+#[path = "../support/net.rs"]
+#[allow(dead_code, reason = "each whole test needs its part")]
+mod net;
 #[path = "../support/process.rs"]
 mod process;
 mod lab;

@@ -1,4 +1,4 @@
-//! What the whole tests of the rack share: a rack in its own process, and the namespaces around it.
+//! What the whole tests of the rack share: a rack in its own process.
 
 use std::io::{BufRead, BufReader, Lines, Write};
 use std::path::{Path, PathBuf};
@@ -28,6 +28,7 @@ pub(crate) fn run_if_asked() {
         data_dir: PathBuf::from(data_dir),
         shards: std::env::var(SHARDS).unwrap().parse().unwrap(),
         durability: if relaxed { Durability::Relaxed } else { Durability::Durable },
+        foreign_probe_seconds: 1, // A test that waits for one shall not wait a minute.
         ..RackConfig::default()
     };
     let faults = config.disk_faults.clone();
@@ -51,20 +52,6 @@ pub(crate) fn skip(why: &str) {
     let required = std::env::var_os("IRONHERD_TESTS_REQUIRE_ALL").is_some_and(|it| it == "1");
     assert!(!required, "IRONHERD_TESTS_REQUIRE_ALL=1, but {why}");
     println!("SKIPPED: {why}");
-}
-
-/// Runs `ip` with the words of a line.
-#[track_caller]
-pub(crate) fn ip(line: &str) {
-    let output = Command::new("ip").args(line.split(' ')).output().unwrap();
-    assert!(output.status.success(), "ip {line}: {}", String::from_utf8_lossy(&output.stderr));
-}
-
-/// Removes namespaces; at the end of a failed test there may be nothing to remove.
-pub(crate) fn remove(namespaces: [&str; 2]) {
-    for namespace in namespaces {
-        let _ = Command::new("ip").args(["netns", "del", namespace]).output();
-    }
 }
 
 impl RackProcess {
