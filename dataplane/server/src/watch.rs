@@ -86,6 +86,9 @@ impl Watcher {
         loop {
             match heard.recv_timeout(TICK) {
                 Ok(Heard { vlan, server }) => {
+                    if !vlan.is_empty() {
+                        self.tell_shards(&vlan, Some(server)); // One of them told us.
+                    }
                     let place = place_of(&self.view.load().index, &vlan);
                     watch.heard(place, server, None, clock.now().instant);
                 }
