@@ -8,6 +8,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 
 use bytes::Bytes;
 use ironherd_proto::http::{Config, Connection, Context, Output};
+use ironherd_proto::token::Stamp;
 use ironherd_proto::{DropReason, FileRef, Files, Link, Now};
 use ironherd_snapshot::Index;
 use libfuzzer_sys::fuzz_target;
@@ -49,10 +50,10 @@ fn run(parts: &[&[u8]]) -> (Result<(), DropReason>, Vec<u8>) {
     let mut connection = Connection::new(Config::default(), peer, link, now);
     let mut handled = Ok(());
     for part in parts {
-        let mut nonce = || [7; 16];
+        let mut stamp = || Stamp { nonce: [7; 16], day: 20_000 };
         let owns = |_, _| true;
         let mut context =
-            Context { snapshot: &snapshot, files: &OneFile, nonce: &mut nonce, owns: &owns };
+            Context { snapshot: &snapshot, files: &OneFile, stamp: &mut stamp, owns: &owns };
         handled = handled.and(connection.handle_bytes(&mut context, part, now));
     }
     connection.handle_end();

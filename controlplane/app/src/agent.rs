@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use ironherd_domain::{
     AgentNext, AgentTaskKind, BootIntent, BootStage, Event, MachineId, MachineState, Progress,
-    Refusal, TokenId, machine::boot_intent,
+    Refusal, TokenId, UnixMicros, machine::boot_intent,
 };
 use ironherd_proto::token as boot_token;
 use ironherd_snapshot::BootKey;
@@ -36,7 +36,7 @@ impl App {
         // Anybody may call this: forged tokens end before they take the writer.
         let id = boot_token::claimed_id(text).ok_or_else(invalid)?;
         if id == boot_token::ENLIST_ID {
-            enlist_proof(self, text)?;
+            enlist_proof(self, text, self.now())?;
             return transact!(self, &actor, |work| enlisting(&mut work, text).await);
         }
         let id = id.parse::<MachineId>().map_err(|_| invalid())?;
@@ -167,7 +167,7 @@ impl App {
 }
 
 async fn enlisting(work: &mut Work, text: &str) -> Inner<AgentWelcome> {
-    let nonce = enlist_proof(&work.app, text)?;
+    let nonce = enlist_proof(&work.app, text, work.now)?;
     let counts = machine::counts(&mut work.tx).await?;
     let new = counts.iter().find(|it| it.0 == MachineState::New).map_or(0, |it| it.1);
     enlist_room(new)?;
@@ -187,14 +187,24 @@ fn enlist_room(new: u64) -> Result<(), Refusal> {
 }
 
 /// Checks the boot token of an unknown machine; gives its nonce.
-fn enlist_proof(app: &App, text: &str) -> Result<[u8; 16], Refusal> {
+fn enlist_proof(app: &App, text: &str, now: UnixMicros) -> Result<[u8; 16], Refusal> {
     let snapshot = app.snapshot();
     if !snapshot.settings.enlist {
         let why = "Unknown machines are not taken in at the moment: turn `enlist` on.";
         return Err(Refusal::new("TOKEN_STALE", &FIELD, why));
     }
     let key: BootKey = snapshot.settings.enlist_key;
-    Ok(boot_token::verify(&key, text).map_err(|_| invalid())?.nonce)
+    let claims = boot_token::verify(&key, text).map_err(|_| invalid())?;
+    let today = boot_token::day_of(now.as_seconds());
+    if claims.attempt.abs_diff(today) <= boot_token::ENLIST_DAYS {
+        return Ok(claims.nonce);
+    }
+    let off = claims.attempt.cast_signed().saturating_sub(today.cast_signed());
+    let why = format!(
+        "The token was minted {off} days from now, so it is an old one, or the rack's clock is \
+         wrong. Set the clock and boot the machine from the network again."
+    );
+    Err(Refusal::new("TOKEN_STALE", &FIELD, why))
 }
 
 /// Checks the boot token of a known machine; gives its nonce and what the agent shall do.

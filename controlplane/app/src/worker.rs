@@ -3,6 +3,7 @@ use std::time::Duration;
 use ironherd_domain::{
     Event, MachineId, MachineState, OperationKind, OperationState, PowerState, UnixMicros,
 };
+use ironherd_proto::token::ENLIST_DAYS;
 use ironherd_store::effect::PutBack;
 use ironherd_store::{Effect, EffectKind, Machine, boot_nonce, effect, machine, operation, token};
 
@@ -15,9 +16,10 @@ use crate::{Actor, Answer, App, Overdue};
 /// Other regions on the same database queue effects too, and wake nobody here.
 const SHARED_WAIT_MAX: Duration = Duration::from_secs(1);
 const ALONE_WAIT_MAX: Duration = Duration::from_secs(30);
-/// How long an ended effect is kept for those who look for causes; and a used nonce, longer
-/// than any boot takes.
+/// How long an ended effect is kept for those who look for causes.
 const ENDED_KEPT: Duration = Duration::from_hours(24);
+/// How long a used nonce is kept: for longer than its token is good.
+const NONCES_KEPT: Duration = Duration::from_hours(24 * (2 * ENLIST_DAYS + 2));
 
 /// Whether a power cycle that a step of the lifecycle asked for comes too late: the machine has
 /// booted, or moved on. To carry it out would cut off work that goes well.
@@ -190,10 +192,8 @@ impl App {
     /// See [`App::effects_claim`].
     pub async fn sweep(&self) -> Answer<()> {
         transact!(self, &Actor::System("region"), |work| {
-            let kept = i64::try_from(ENDED_KEPT.as_micros()).unwrap_or(i64::MAX);
-            let before = UnixMicros(work.now.0.saturating_sub(kept));
-            effect::sweep(&mut work.tx, before).await?;
-            boot_nonce::sweep(&mut work.tx, before).await?;
+            effect::sweep(&mut work.tx, work.now.before(ENDED_KEPT)).await?;
+            boot_nonce::sweep(&mut work.tx, work.now.before(NONCES_KEPT)).await?;
             token::sweep(&mut work.tx, work.now).await?;
             Ok(())
         })?;

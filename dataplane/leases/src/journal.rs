@@ -3,7 +3,7 @@
 //! # Layout of a record
 //! 64 bytes, little-endian: CRC32C of the rest (4), version (1), kind (1), flags (1), zero (1),
 //! sequence number (8), address (4), network (4), MAC (6), zero (2), expiry in Unix seconds (8),
-//! zero (24).
+//! when it was written in Unix seconds (8), zero (16).
 
 use crate::crc32c::crc32c;
 use crate::record::{Record, State};
@@ -12,6 +12,7 @@ use ironherd_snapshot::Mac;
 pub(crate) const RECORD_BYTES: usize = 64;
 const VERSION: u8 = 1;
 const FLAG_RESERVED: u8 = 1;
+const WRITTEN_AT: usize = 40;
 
 /// A place in the journal: everything up to and including it is on disk once it is committed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -30,6 +31,10 @@ pub struct Recovery {
     pub damaged: usize,
     /// The version of an intact record that is not ours to read: nothing may be cut or appended.
     pub foreign_version: Option<u8>,
+    /// Number of the last record, and when it was written by the clock of that run, in Unix
+    /// seconds. 0: nothing was, or by a version that did not say.
+    pub last: Position,
+    pub written: u64,
 }
 
 /// Records that wait for the disk, and how far the disk is.
@@ -41,11 +46,20 @@ pub(crate) struct Journal {
     committed: u64,    // Invariant: committed <= in_flight <= appended.
     in_flight: Option<u64>, // Last record of the batch that the caller is writing.
     failed: bool,      // Once a write failed, only a whole new file can be trusted.
+    now: u64,          // What records say of when they were written.
 }
 
 impl Journal {
     pub(crate) fn starting_after(appended: u64) -> Self {
         Self { appended, committed: appended, ..Self::default() }
+    }
+
+    pub(crate) fn set_now(&mut self, now: u64) {
+        self.now = now;
+    }
+
+    pub(crate) fn now(&self) -> u64 {
+        self.now
     }
 
     /// Queues the record's new state under a number above all before: the position to wait for.
@@ -54,15 +68,15 @@ impl Journal {
         self.appended = number;
         // A failed journal takes no more: the image that replaces it will hold everything.
         if !self.failed {
-            encode(&mut self.pending, record, number);
+            encode(&mut self.pending, record, number, self.now);
         }
     }
 
-    /// Queues what `encode` writes under the next number: the position to wait for.
-    pub(crate) fn append_with(&mut self, encode: impl FnOnce(&mut Vec<u8>, u64)) -> u64 {
+    /// Queues what `encode` writes under the next number and the time: the position to wait for.
+    pub(crate) fn append_with(&mut self, encode: impl FnOnce(&mut Vec<u8>, u64, u64)) -> u64 {
         self.appended += 1;
         if !self.failed {
-            encode(&mut self.pending, self.appended);
+            encode(&mut self.pending, self.appended, self.now);
         }
         self.appended
     }
@@ -121,7 +135,7 @@ impl Journal {
     }
 }
 
-pub(crate) fn encode(out: &mut Vec<u8>, record: &Record, sequence: u64) {
+pub(crate) fn encode(out: &mut Vec<u8>, record: &Record, sequence: u64, now: u64) {
     let mut bytes = [0; RECORD_BYTES];
     bytes[4] = VERSION;
     bytes[5] = match record.state {
@@ -136,6 +150,7 @@ pub(crate) fn encode(out: &mut Vec<u8>, record: &Record, sequence: u64) {
     bytes[20..24].copy_from_slice(&record.network.to_le_bytes());
     bytes[24..30].copy_from_slice(&record.mac.0);
     bytes[32..40].copy_from_slice(&record.expires.to_le_bytes());
+    bytes[WRITTEN_AT..WRITTEN_AT + 8].copy_from_slice(&now.to_le_bytes());
     let crc = crc32c(&bytes[4..]);
     bytes[..4].copy_from_slice(&crc.to_le_bytes());
     out.extend_from_slice(&bytes);
@@ -149,10 +164,7 @@ fn intact(bytes: &[u8]) -> Option<&[u8; RECORD_BYTES]> {
 
 /// Reads one intact record; `position` of the result is its number.
 fn decode(bytes: &[u8; RECORD_BYTES]) -> Option<Record> {
-    let u32_at =
-        |at: usize| u32::from_le_bytes([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]]);
-    let u64_at = |at: usize| u64::from(u32_at(at)) | u64::from(u32_at(at + 4)) << 32;
-    let mut record = Record::new(u32_at(16));
+    let mut record = Record::new(u32_at(bytes, 16));
     record.state = match bytes[5] {
         1 => State::Bound,
         2 => State::Free,
@@ -160,11 +172,19 @@ fn decode(bytes: &[u8; RECORD_BYTES]) -> Option<Record> {
         _ => return None,
     };
     record.reserved = bytes[6] & FLAG_RESERVED != 0;
-    record.position = u64_at(8);
-    record.network = u32_at(20);
+    record.position = u64_at(bytes, 8);
+    record.network = u32_at(bytes, 20);
     record.mac = Mac([bytes[24], bytes[25], bytes[26], bytes[27], bytes[28], bytes[29]]);
-    record.expires = u64_at(32);
+    record.expires = u64_at(bytes, 32);
     Some(record)
+}
+
+fn u32_at(bytes: &[u8; RECORD_BYTES], at: usize) -> u32 {
+    u32::from_le_bytes([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]])
+}
+
+fn u64_at(bytes: &[u8; RECORD_BYTES], at: usize) -> u64 {
+    u64::from(u32_at(bytes, at)) | u64::from(u32_at(bytes, at + 4)) << 32
 }
 
 /// Reads a journal piece by piece.
@@ -212,6 +232,8 @@ impl Replay {
         }
         let Some(record) = decode(bytes).filter(|it| self.sequence < it.position) else { return };
         self.sequence = record.position;
+        recovery.last = Position(record.position);
+        recovery.written = u64_at(bytes, WRITTEN_AT);
         recovery.records += 1;
         recovery.valid_bytes = self.places * RECORD_BYTES;
         recovery.damaged = self.places - recovery.records;

@@ -22,6 +22,6 @@ pub mod v6;
 pub use claims::{Claims, Usage};
 pub use journal::{Position, Recovery, Replay};
 pub use record::{Lease, State};
-pub use shards::{Joined, join};
+pub use shards::{Joined, image, join, shift_times};
 pub use slice::Slice;
 pub use table::{Ask, Change, Choice, ChoiceReason, Grant, Refusal, Table};

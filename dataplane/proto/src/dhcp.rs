@@ -8,7 +8,6 @@ mod decide;
 mod destination;
 mod foreign;
 mod judge;
-mod limits;
 mod names;
 mod outbox;
 mod probes;
@@ -27,17 +26,17 @@ use ironherd_snapshot::{Index, Mac};
 
 pub(crate) use self::classes::holds;
 pub use self::foreign::ForeignServer;
-pub use self::limits::Rate;
+
 pub use self::scopes::Scope;
 pub use self::sheet::Fate;
 
 use self::foreign::Foreign;
-use self::limits::Relays;
 use self::outbox::Outbox;
 pub use self::probes::Probe;
 use self::probes::Probes;
 use self::recent::{Recent, Standing};
 use self::request::Request;
+use crate::rate::{Allowances, RELAYS, Rate};
 use crate::{
     DropCounters, DropReason, Event, Instant, LeaseChange, LeaseEvent, Link, Now, UnixSeconds,
 };
@@ -123,7 +122,7 @@ pub struct Server {
     leases: Table,
     outbox: Outbox,
     recent: Recent,
-    relays: Relays,
+    relays: Allowances<Ipv4Addr>,
     foreign: Foreign,
     probes: Probes,
     events: VecDeque<Event>,
@@ -140,7 +139,7 @@ impl Server {
             leases,
             outbox: Outbox::default(),
             recent: Recent::new(),
-            relays: Relays::new(),
+            relays: Allowances::new(RELAYS),
             foreign: Foreign::default(),
             probes: Probes::default(),
             events: VecDeque::new(),
@@ -164,6 +163,7 @@ impl Server {
         now: Now,
     ) -> Result<(), DropReason> {
         self.now = now;
+        self.leases.set_now(now.wall.0);
         let request = Request::parse(snapshot, port, source, link, payload)?;
         self.admit(&request)?;
         self.leases.follow(snapshot);
@@ -186,7 +186,8 @@ impl Server {
         if standing == Standing::TooMany {
             return Err(DropReason::DhcpCardRate);
         }
-        if !self.relays.take(message.giaddr(), self.config.relay_rate, now) {
+        let relay = message.giaddr();
+        if !relay.is_unspecified() && !self.relays.take(relay, self.config.relay_rate, now) {
             return Err(DropReason::DhcpRelayRate);
         }
         let waiting = self.outbox.len();
@@ -260,6 +261,7 @@ impl Server {
 
     pub fn handle_timeouts(&mut self, now: Now) {
         self.now = now;
+        self.leases.set_now(now.wall.0);
         for _ in 0..EXPIRIES_MAX {
             let Some(lease) = self.leases.expire(now.wall.0) else { break };
             self.push_lease_event(LeaseChange::Expired, &lease, None);

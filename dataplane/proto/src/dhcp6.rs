@@ -24,6 +24,7 @@ pub use self::request::subnets_on;
 
 use self::outbox::Outbox;
 use self::request::Request;
+use crate::rate::{Allowances, CLIENTS, RELAYS, Rate};
 use crate::{DropCounters, DropReason, Event, Instant, LeaseChange, Link, Now};
 
 /// One network interface as DHCPv6 sees it.
@@ -60,6 +61,10 @@ pub struct Reply6 {
 pub struct Config {
     /// How long an address that a client found in use is left alone.
     pub decline_quarantine: Duration,
+    /// Packets a second of one client, with bursts of 8 s' worth.
+    pub card_rate: Rate,
+    /// The same for all that one relay passes on.
+    pub relay_rate: Rate,
     /// Replies that may wait, for the journal or for the caller, before new ones are refused.
     pub replies_max: usize,
     /// Events that may wait for the caller; beyond, the oldest goes.
@@ -70,6 +75,8 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             decline_quarantine: Duration::from_hours(1),
+            card_rate: Rate(8),
+            relay_rate: Rate(0),
             replies_max: 65_536,
             events_max: 65_536,
         }
@@ -89,6 +96,8 @@ pub struct Server {
     config: Config,
     duid: Vec<u8>, // Ours: the server identifier.
     leases: Table6,
+    clients: Allowances<Ipv6Addr>, // By the address heard: a DUID is made up too easily.
+    relays: Allowances<Ipv6Addr>,
     outbox: Outbox,
     events: VecDeque<Event>,
     events_lost: u64,
@@ -105,6 +114,8 @@ impl Server {
             config,
             duid,
             leases,
+            clients: Allowances::new(CLIENTS),
+            relays: Allowances::new(RELAYS),
             outbox: Outbox::default(),
             events: VecDeque::new(),
             events_lost: 0,
@@ -126,7 +137,9 @@ impl Server {
         now: Now,
     ) -> Result<(), DropReason> {
         self.now = now;
+        self.leases.set_now(now.wall.0);
         let request = Request::parse(snapshot, link, datagram)?;
+        self.admit(&request, *datagram.source.ip())?;
         if self.config.replies_max <= self.outbox.len()
             || PENDING_BYTES_MAX < self.leases.pending_bytes()
         {
@@ -134,6 +147,20 @@ impl Server {
         }
         self.leases.follow(snapshot);
         self.decide(&request)
+    }
+
+    /// Holds back who asks too much.
+    fn admit(&mut self, request: &Request<'_>, source: Ipv6Addr) -> Result<(), DropReason> {
+        let now = self.now.instant;
+        let relay = Some(source).filter(|_| !request.relayed.is_direct());
+        let client = request.relayed.innermost().map_or(source, |it| it.peer);
+        if !self.clients.take(client, self.config.card_rate, now) {
+            return Err(DropReason::Dhcp6CardRate);
+        }
+        if relay.is_some_and(|it| !self.relays.take(it, self.config.relay_rate, now)) {
+            return Err(DropReason::Dhcp6RelayRate);
+        }
+        Ok(())
     }
 
     /// The next reply whose leases are on disk (or that needs none); `out` becomes its payload.
@@ -202,6 +229,7 @@ impl Server {
     /// Ends leases whose time is over.
     pub fn handle_timeouts(&mut self, now: Now) {
         self.now = now;
+        self.leases.set_now(now.wall.0);
         for _ in 0..EXPIRIES_MAX {
             let Some(lease) = self.leases.expire(now.wall.0) else { break };
             self.push_card(lease.block);

@@ -88,6 +88,10 @@ drop_reasons! {
     Dhcp6UnknownClient => "dhcp6_unknown_client",
     /// CONFIRM without an address.
     Dhcp6NothingToConfirm => "dhcp6_nothing_to_confirm",
+    /// The client asks more often than any needs to (`rack.card_rate`).
+    Dhcp6CardRate => "dhcp6_card_rate",
+    /// The relay passes on more than it may (`rack.relay_rate`).
+    Dhcp6RelayRate => "dhcp6_relay_rate",
     /// Too many replies wait already.
     Dhcp6Backlog => "dhcp6_backlog",
     /// The IPv6 lease journal cannot be written.

@@ -15,6 +15,7 @@ use ironherd_snapshot::{Index, Mac};
 use ironherd_wire::http::{HEAD_BYTES_MAX, HeadError, Status, parse_request};
 
 use self::answer::{Manner, Response, answer};
+use crate::token::Stamp;
 use crate::{DropReason, Event, Files, Instant, Link, Now};
 
 /// The most bytes of one [`Output::Send`]: others get their turn, and the cache stays warm.
@@ -50,8 +51,8 @@ impl Default for Config {
 pub struct Context<'a> {
     pub snapshot: &'a Index,
     pub files: &'a dyn Files,
-    /// Draws one nonce from a secure source; each script carries a fresh one.
-    pub nonce: &'a mut dyn FnMut() -> [u8; 16],
+    /// Makes what the next script's token is minted with; each carries a fresh one.
+    pub stamp: &'a mut dyn FnMut() -> Stamp,
     /// Whether a client address is that of a card: only there may the card's script go.
     pub owns: &'a dyn Fn(IpAddr, Mac) -> bool,
 }

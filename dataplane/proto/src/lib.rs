@@ -20,10 +20,12 @@ mod files;
 #[cfg(test)]
 mod fixture;
 mod link;
+mod rate;
 mod time;
 
 pub use drop_reason::{DropCounters, DropReason};
 pub use event::{BootStage, Event, LeaseChange, LeaseEvent};
 pub use files::{FileRef, Files, Made};
 pub use link::Link;
+pub use rate::Rate;
 pub use time::{Instant, Now, UnixSeconds};

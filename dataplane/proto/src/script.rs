@@ -7,6 +7,7 @@ use std::fmt::Write as _;
 
 use ironherd_snapshot::{Ephemeral, Index, Intent, Lookup, Mac};
 
+use crate::token::Stamp;
 use crate::{BootStage, Link, boot, token};
 
 /// A rendered script, and what to tell the region about it.
@@ -18,17 +19,17 @@ pub struct Script {
     pub detail: String,
 }
 
-/// The iPXE script of one card. `nonce` must be fresh for each script served.
+/// The iPXE script of one card. `stamp` must be fresh for each script served.
 #[must_use]
-pub fn boot_script(snapshot: &Index, link: &Link, mac: Mac, nonce: [u8; 16]) -> Script {
-    let plan = plan(snapshot, link, mac, nonce);
+pub fn boot_script(snapshot: &Index, link: &Link, mac: Mac, stamp: Stamp) -> Script {
+    let plan = plan(snapshot, link, mac, stamp);
     Script { body: ipxe::render(&plan, link, mac), stage: BootStage::Script, detail: plan.detail }
 }
 
 /// The GRUB configuration of one card (`grub.cfg-<mac>`), for machines without iPXE.
 #[must_use]
-pub fn grub_config(snapshot: &Index, link: &Link, mac: Mac, nonce: [u8; 16]) -> Script {
-    let plan = plan(snapshot, link, mac, nonce);
+pub fn grub_config(snapshot: &Index, link: &Link, mac: Mac, stamp: Stamp) -> Script {
+    let plan = plan(snapshot, link, mac, stamp);
     let body = grub::render(&plan, snapshot, link);
     Script { body, stage: BootStage::Script, detail: plan.detail }
 }
@@ -53,20 +54,23 @@ enum Step<'a> {
     Leave,
 }
 
-fn plan<'a>(snapshot: &'a Index, link: &Link, mac: Mac, nonce: [u8; 16]) -> Plan<'a> {
+fn plan<'a>(snapshot: &'a Index, link: &Link, mac: Mac, stamp: Stamp) -> Plan<'a> {
     let settings = &snapshot.snapshot().settings;
     let (key, id, attempt, own_arguments, intent) = match snapshot.machine(mac, None) {
         Lookup::Known(it) => {
             (&it.boot_key, it.id.as_str(), it.attempt, it.kernel_args.as_str(), it.intent)
         }
         Lookup::Unknown if settings.enlist => {
-            (&settings.enlist_key, token::ENLIST_ID, 0, "", Intent::Enlist)
+            (&settings.enlist_key, token::ENLIST_ID, stamp.day, "", Intent::Enlist)
         }
         Lookup::Unknown => {
             return Plan { step: Step::Leave, detail: "unknown, not taken in".to_owned() };
         }
     };
-    let detail = format!("{intent:?}, attempt {attempt}");
+    let detail = match intent {
+        Intent::Enlist => format!("{intent:?}"),
+        _ => format!("{intent:?}, attempt {attempt}"),
+    };
     let step = match (intent, &settings.ephemeral) {
         (Intent::Local, _) => Step::Disk,
         (Intent::PowerOff, _) => Step::PowerOff,
@@ -75,7 +79,7 @@ fn plan<'a>(snapshot: &'a Index, link: &Link, mac: Mac, nonce: [u8; 16]) -> Plan
             let mut arguments = String::new();
             push_words(&mut arguments, &ephemeral.kernel_args);
             push_words(&mut arguments, own_arguments);
-            let token = token::mint(key, id, attempt, nonce);
+            let token = token::mint(key, id, attempt, stamp.nonce);
             let (gateway, boot) = (boot::gateway_url(link), boot::boot_url(link));
             // Writing to a String cannot fail.
             let _ = write!(

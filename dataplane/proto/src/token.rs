@@ -16,11 +16,31 @@ pub const ENLIST_ID: &str = "enlist";
 
 const DOMAIN: &[u8] = b"ironherd-boot-v1\0";
 
+/// How many days the clocks of a rack and the region may disagree about a token of [`ENLIST_ID`].
+pub const ENLIST_DAYS: u64 = 1;
+
+/// What makes a token good once, and not for ever.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stamp {
+    /// From a secure source, fresh for each token.
+    pub nonce: [u8; 16],
+    /// When it is minted: see [`day_of`].
+    pub day: u64,
+}
+
+/// The number of a day since 1970. An unknown machine has no attempt that ends: it takes the place
+/// of one, so that nonces need not be remembered for ever.
+#[must_use]
+pub const fn day_of(unix_seconds: u64) -> u64 {
+    unix_seconds / 86_400
+}
+
 /// What a token says once its signature held.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Claims<'a> {
     /// The machine's id, or [`ENLIST_ID`].
     pub id: &'a str,
+    /// Of the machine's boots; the day it was minted for [`ENLIST_ID`].
     pub attempt: u64,
     pub nonce: [u8; 16],
 }

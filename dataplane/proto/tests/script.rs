@@ -4,12 +4,13 @@
 use std::net::Ipv4Addr;
 
 use ironherd_proto::script::{Script, boot_script, grub_config};
+use ironherd_proto::token::Stamp;
 use ironherd_proto::{BootStage, Link, token};
 use ironherd_snapshot::Intent::{self, Commission, Deploy, Enlist, Local, PowerOff};
 use ironherd_snapshot::{BootFile, BootKey, Ephemeral, Index, Mac, Machine, Settings, Snapshot};
 
 const MAC: Mac = Mac([0x52, 0x54, 0, 0x77, 0, 0x10]);
-const NONCE: [u8; 16] = [0xa5; 16];
+const STAMP: Stamp = Stamp { nonce: [0xa5; 16], day: 20_000 };
 const KEY: BootKey = BootKey([7; 32]);
 const ENLIST_KEY: BootKey = BootKey([9; 32]);
 const SELF: &str = "chain --replace --autofree http://10.77.0.1:5248/ipxe/52-54-00-77-00-10";
@@ -64,16 +65,16 @@ fn link() -> Link {
 }
 
 fn ipxe(case: &Case) -> Script {
-    boot_script(&index(case), &link(), MAC, NONCE)
+    boot_script(&index(case), &link(), MAC, STAMP)
 }
 
 fn grub(case: &Case) -> Script {
-    grub_config(&index(case), &link(), MAC, NONCE)
+    grub_config(&index(case), &link(), MAC, STAMP)
 }
 
 #[test]
 fn the_agents_script_is_this() {
-    let token = token::mint(&KEY, "machine-one", 3, NONCE);
+    let token = token::mint(&KEY, "machine-one", 3, STAMP.nonce);
     let want = format!(
         "#!ipxe\n\
          # Deploy, attempt 3\n\
@@ -104,7 +105,7 @@ fn each_intent_has_its_script() {
     let rows = [
         // Case, what its iPXE script must do, what its GRUB configuration must do.
         (known(Commission), "ironherd.token=machine-one.3.", "'ironherd.token=machine-one.3."),
-        (unknown(true), "ironherd.token=enlist.0.", "'ironherd.token=enlist.0."),
+        (unknown(true), "ironherd.token=enlist.20000.", "'ironherd.token=enlist.20000."),
         (known(Local), "\nsanboot --no-describe --drive 0x80 ", "chainloader ($root)$loader\n"),
         (known(Local), "\nchain http://10.77.0.1:5248/boot/local-x64.efi ", "BOOTAA64.EFI"),
         (known(PowerOff), "\npoweroff ||\n", "\nhalt\n"),
@@ -131,11 +132,11 @@ fn the_agent_needs_a_system_of_its_architecture() {
 
 #[test]
 fn every_script_carries_a_token_of_its_own() {
-    let rows = [(Some(Deploy), KEY, "machine-one", 3), (None, ENLIST_KEY, "enlist", 0)];
+    let rows = [(Some(Deploy), KEY, "machine-one", 3), (None, ENLIST_KEY, "enlist", STAMP.day)];
     for (intent, key, id, attempt) in rows {
         let index = index(&Case { intent, enlist: true, ..CASE });
         let tokens = [[1; 16], [2; 16]].map(|nonce| {
-            let body = boot_script(&index, &link(), MAC, nonce).body;
+            let body = boot_script(&index, &link(), MAC, Stamp { nonce, ..STAMP }).body;
             let token = body.split("ironherd.token=").nth(1).unwrap();
             let token = token.split(' ').next().unwrap().to_owned();
             let claims = token::verify(&key, &token).unwrap();

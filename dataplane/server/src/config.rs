@@ -2,7 +2,7 @@ use std::path::PathBuf;
 
 use ironherd_leases::Slice;
 use ironherd_link::Secret;
-use ironherd_proto::dhcp::{self, Rate};
+use ironherd_proto::{Rate, dhcp, dhcp6};
 use serde::{Deserialize, Serialize};
 
 use crate::faults::DiskFaults;
@@ -66,6 +66,12 @@ impl RackConfig {
         let relay_rate = self.relay_rate.div_ceil(self.shard_count());
         let (card_rate, relay_rate) = (Rate(self.card_rate), Rate(relay_rate));
         dhcp::Config { card_rate, relay_rate, ..dhcp::Config::default() }
+    }
+
+    /// What the DHCPv6 server may do.
+    pub(crate) fn dhcp6(&self) -> dhcp6::Config {
+        let (card_rate, relay_rate) = (Rate(self.card_rate), Rate(self.relay_rate));
+        dhcp6::Config { card_rate, relay_rate, ..dhcp6::Config::default() }
     }
 
     /// How many shards there shall be on this host.

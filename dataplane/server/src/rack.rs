@@ -125,6 +125,7 @@ impl Rack {
             ports: UrlPorts { http: ports.http, gateway: ports.gateway },
             durability: config.durability,
             dhcp: config.dhcp(),
+            dhcp6: config.dhcp6(),
             disk_faults: config.disk_faults.clone(),
         };
         let generation = snapshot.as_ref().map_or(0, |it| it.generation);
@@ -318,7 +319,8 @@ async fn read_journals(layout: &Layout, count: u32) -> Result<Vec<JournalFile>, 
         aws_lc_rs::rand::fill(it).expect("the kernel's random numbers never fail once seeded");
     });
     let key = key.map(u64::from_ne_bytes);
-    let read = tokio::task::spawn_blocking(move || open_journals(&folder, count, key));
+    let now = since_epoch().as_secs();
+    let read = tokio::task::spawn_blocking(move || open_journals(&folder, count, key, now));
     read.await.map_err(|_| RackError::Panicked)?
 }
 

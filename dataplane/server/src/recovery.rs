@@ -2,17 +2,19 @@
 //!
 //! Shard 0 writes `leases.journal`, shard n `leases-n.journal`. All that is there is read, each
 //! journal by a thread of its own. Where a record is not in the journal of the shard that has its
-//! client now, every shard's journal is written anew under a name that is read, too (`.moved`),
-//! and only when all of those are on disk do they take the places of the old ones: whenever the
-//! power fails, every lease is in some file that the next start reads.
+//! client now, or the clock has made a leap, all are written anew.
+
+mod rewrite;
 
 use std::ffi::OsStr;
 use std::fs::{File, OpenOptions};
-use std::io::{self, Read, Write};
+use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
-use ironherd_leases::{Claims, Recovery, Replay, Slice, Table, join};
+use ironherd_leases::{Claims, Recovery, Replay, Slice, Table, join, shift_times};
 
+pub(crate) use self::rewrite::replace;
+use self::rewrite::{Disk, rewrite};
 use crate::clock::since_epoch;
 use crate::error::RackError;
 
@@ -26,8 +28,10 @@ pub(crate) struct JournalFile {
 }
 
 /// A crash cuts short one batch, which is seldom longer; more is a fault of the disk.
-const CUT_BYTES_MAX: usize = 64 << 10;
+pub(crate) const CUT_BYTES_MAX: usize = 64 << 10;
 const PIECE_BYTES: usize = 1 << 20;
+/// In seconds. Clocks are wrong by time zones, of which the smallest step is a quarter of an hour.
+const CLOCK_LEAP_MIN: u64 = 900;
 
 /// The journal of one shard.
 pub(crate) fn journal_of(folder: &Path, shard: usize) -> PathBuf {
@@ -39,22 +43,35 @@ pub(crate) fn journal_of(folder: &Path, shard: usize) -> PathBuf {
 
 /// Opens the journal of every shard, with the leases that are its clients' now.
 ///
-/// The key is a secret of this run, for the tables' hashing.
+/// The key is a secret of this run, for the tables' hashing; `now` is in Unix seconds.
 pub(crate) fn open_journals(
     folder: &Path,
     count: u32,
     key: [u64; 2],
+    now: u64,
 ) -> Result<Vec<JournalFile>, RackError> {
+    open_with(&Disk::new(folder), count, key, now)
+}
+
+fn open_with(
+    disk: &Disk<'_>,
+    count: u32,
+    key: [u64; 2],
+    now: u64,
+) -> Result<Vec<JournalFile>, RackError> {
+    let folder = disk.folder();
     let own: Vec<PathBuf> = (0..count as usize).map(|it| journal_of(folder, it)).collect();
     let others = others(folder, &own).map_err(RackError::file(folder))?;
     let claims = Claims::new();
     let shard = &|index: u32, path: &Path| {
         let mut table = Table::of_shard(Slice { index, count }, claims.clone(), key);
         let found = read_back(path, &mut table)?;
+        let mut last = (found.last, found.written);
         for other in others.iter().skip(index as usize).step_by(count as usize) {
-            read_back(other, &mut table)?;
+            let found = read_back(other, &mut table)?;
+            last = last.max((found.last, found.written));
         }
-        Ok((table, found))
+        Ok((table, (found, last)))
     };
     let read = std::thread::scope(|scope| {
         let shards = (0..count).zip(&own);
@@ -64,15 +81,23 @@ pub(crate) fn open_journals(
         ends.collect::<Result<Vec<_>, RackError>>()
     })?;
     let (tables, found): (Vec<_>, Vec<_>) = read.into_iter().unzip();
-    let joined = join(tables);
-    let files: Vec<_> = if joined.moved || !others.is_empty() {
-        let moved = rewrite(folder, &own, &others, &joined.tables);
+    let mut joined = join(tables);
+    let written = found.iter().map(|(_, last)| *last).max().map_or(0, |(_, written)| written);
+    let leap = clock_leap(written, now);
+    if leap != 0 {
+        shift_times(&mut joined.tables, leap);
+    }
+    joined.tables.iter_mut().for_each(|it| it.set_now(now));
+    let files: Vec<_> = if joined.moved || leap != 0 || !others.is_empty() {
+        let (shards, leap_seconds) = (own.len(), leap);
+        tracing::info!(id = "rack.journal.moved", shards, leap_seconds, "leases are written anew");
+        let moved = rewrite(disk, &own, &others, &joined.tables);
         moved.map_err(RackError::file(folder))?
     } else {
         let settled = own
             .iter()
             .zip(&found)
-            .map(|(path, it)| settle(path, it).map_err(RackError::file(path.as_path())));
+            .map(|(path, (it, _))| settle(path, it).map_err(RackError::file(path.as_path())));
         settled.collect::<Result<_, _>>()?
     };
     // A new file's name is on disk only once its folder is.
@@ -82,6 +107,16 @@ pub(crate) fn open_journals(
     tracing::info!(id = "rack.journal", leases, bytes, shards = count, "leases were read back");
     let whole = |(path, ((file, bytes), table))| JournalFile { path, file, bytes, table };
     Ok(own.into_iter().zip(files.into_iter().zip(joined.tables)).map(whole).collect())
+}
+
+/// By how many seconds all leases are to be moved at start.
+///
+/// A clock that was wrong in the run before, or is wrong now, must not end leases that clients
+/// count on, nor keep them for years. Who reads two times far apart cannot tell that from a long
+/// rest, and need not: a lease then has as long to go as when the rack last wrote one.
+pub(crate) fn clock_leap(written: u64, now: u64) -> i64 {
+    let leap = now.cast_signed().saturating_sub(written.cast_signed());
+    if written == 0 || leap.unsigned_abs() < CLOCK_LEAP_MIN { 0 } else { leap }
 }
 
 /// What an earlier run left beside the journals of this one: those of more shards than there are
@@ -102,10 +137,10 @@ fn others(folder: &Path, own: &[PathBuf]) -> io::Result<Vec<PathBuf>> {
 /// Whether a file is a shard's journal, in its place or on the way there: what an operator copied
 /// to another name is left alone.
 fn is_journal(name: &str) -> bool {
-    let stem = name.strip_suffix(".journal").or_else(|| name.strip_suffix(".moved"));
+    let stem = name.strip_suffix(".journal");
     let shard = stem.and_then(|it| it.strip_prefix("leases-"));
     let is_number = |it: &str| !it.is_empty() && it.bytes().all(|it| it.is_ascii_digit());
-    stem == Some("leases") || shard.is_some_and(is_number)
+    stem == Some("leases") || shard.is_some_and(is_number) || rewrite::is_whole(name)
 }
 
 /// Reads one journal piece by piece: it may be larger than what it says many times over.
@@ -162,42 +197,12 @@ fn settle(path: &Path, found: &Recovery) -> io::Result<(File, u64)> {
     Ok((file, valid))
 }
 
-/// Writes every shard's journal anew, and only then removes what the leases were read from.
-fn rewrite(
-    folder: &Path,
-    own: &[PathBuf],
-    others: &[PathBuf],
-    tables: &[Table],
-) -> io::Result<Vec<(File, u64)>> {
-    let mut files = Vec::with_capacity(own.len());
-    for (path, table) in own.iter().zip(tables) {
-        // Written elsewhere first: a half-written file must not take a whole one's place.
-        let (part, moved) = (path.with_extension("part"), path.with_extension("moved"));
-        let image = table.compact();
-        let mut file = File::create(&part)?;
-        file.write_all(&image)?;
-        file.sync_all()?;
-        std::fs::rename(&part, &moved)?;
-        files.push((file, u64::try_from(image.len()).unwrap_or_default()));
-    }
-    sync_folder(folder)?;
-    for path in own {
-        std::fs::rename(path.with_extension("moved"), path)?;
-    }
-    sync_folder(folder)?;
-    for path in others.iter().filter(|it| it.exists()) {
-        std::fs::remove_file(path)?;
-    }
-    tracing::info!(id = "rack.journal.moved", shards = own.len(), "the leases were dealt out anew");
-    Ok(files)
-}
-
 fn sync_folder(folder: &Path) -> io::Result<()> {
     File::open(folder)?.sync_all()
 }
 
 /// Copies a journal that a crash alone cannot have made: someone may still read it.
-fn set_aside(path: &Path) -> io::Result<()> {
+pub(crate) fn set_aside(path: &Path) -> io::Result<()> {
     let mut name = path.file_name().unwrap_or_default().to_owned();
     name.push(format!(".damaged-{}", since_epoch().as_secs()));
     let copy = path.with_file_name(name);
@@ -209,6 +214,8 @@ fn set_aside(path: &Path) -> io::Result<()> {
 
 #[cfg(test)]
 mod tests {
+    use std::io::Write as _;
+
     use ironherd_leases::{Ask, State};
     use ironherd_snapshot::{ClassSet, Index, Mac, Range, Snapshot, Subnet};
 
@@ -220,7 +227,7 @@ mod tests {
             let folder = tempfile::tempdir().unwrap();
             let path = journal_of(folder.path(), 0);
             std::fs::write(&path, vec![7; garbage]).unwrap();
-            let journal = open_journals(folder.path(), 1, [1, 2]).unwrap().pop().unwrap();
+            let journal = open_journals(folder.path(), 1, [1, 2], NOW).unwrap().pop().unwrap();
             assert_eq!((journal.bytes, std::fs::metadata(&path).unwrap().len()), (0, 0));
             let names = std::fs::read_dir(folder.path()).unwrap();
             let is_copy = |name: &str| name.starts_with("leases.journal.damaged-");
@@ -239,7 +246,7 @@ mod tests {
         record[..4].copy_from_slice(&0xb17c_4d87_u32.to_le_bytes());
         record[4] = 2;
         std::fs::write(&path, record).unwrap();
-        let error = open_journals(folder.path(), 1, [1, 2]).unwrap_err();
+        let error = open_journals(folder.path(), 1, [1, 2], NOW).unwrap_err();
         assert!(matches!(error, RackError::JournalVersion { version: 2, .. }), "{error}");
         assert_eq!(std::fs::metadata(&path).unwrap().len(), 64, "nothing is cut");
     }
@@ -248,13 +255,16 @@ mod tests {
     fn only_shards_journals_are_taken_in() {
         let rows = [
             ("leases.journal", true),
-            ("leases.moved", true),
             ("leases-7.journal", true),
-            ("leases-15.moved", true),
             ("leases-old.journal", false),
             ("leases-.journal", false),
             ("leases-7.journal.damaged-1", false),
             ("leases6.journal", false),
+            ("leases.moved-0", true),
+            ("leases.moved-12", true),
+            ("leases.moved-", false),
+            ("leases.moved-x", false),
+            ("leases-1.moved-1", false),
             ("leases.part", false),
             ("leases.new", false),
         ];
@@ -263,9 +273,11 @@ mod tests {
         }
     }
 
-    const CLIENTS: u8 = 100;
+    pub(super) const CLIENTS: u8 = 100;
+    pub(super) const NOW: u64 = 1_800_000_000;
+    pub(super) const LEASE_SECONDS: u64 = 600;
 
-    fn index() -> Index {
+    pub(super) fn index() -> Index {
         let range = Range::new([10, 0, 0, 10].into(), [10, 0, 0, 250].into());
         let cidr = "10.0.0.0/24".parse().unwrap();
         let subnet = Subnet { cidr, ranges: vec![range], ..Subnet::default() };
@@ -277,16 +289,17 @@ mod tests {
     }
 
     /// Binds some clients, each by its shard, and puts that into the journals.
-    fn bind_all(journals: &mut [JournalFile], index: &Index) {
+    pub(super) fn bind_all(journals: &mut [JournalFile], index: &Index) {
         for journal in journals {
             let table = &mut journal.table;
             table.follow(index);
+            table.set_now(NOW);
             let slice = table.slice();
             for client in (0..CLIENTS).filter(|it| slice.holds(mac(*it))) {
                 let (ours, classes) = ([10, 0, 0, 1].into(), ClassSet::NONE);
                 let ask = Ask { index, subnet: 0, mac: mac(client), reserved: None, ours, classes };
                 let address = table.offer(&ask, None, 60).unwrap().address;
-                table.bind(&ask, address, u64::MAX).unwrap();
+                table.bind(&ask, address, NOW + LEASE_SECONDS).unwrap();
             }
             let mut bytes = Vec::new();
             if table.take_batch(&mut bytes).is_some() {
@@ -295,7 +308,7 @@ mod tests {
         }
     }
 
-    fn leases(journals: &[JournalFile]) -> Vec<(Mac, std::net::Ipv4Addr)> {
+    pub(super) fn leases(journals: &[JournalFile]) -> Vec<(Mac, std::net::Ipv4Addr)> {
         let mut all = Vec::new();
         for JournalFile { table, .. } in journals {
             let slice = table.slice();
@@ -309,44 +322,39 @@ mod tests {
     #[test]
     fn leases_outlive_every_change_of_the_number_of_shards() {
         let folder = tempfile::tempdir().unwrap();
-        let mut journals = open_journals(folder.path(), 3, [1, 2]).unwrap();
+        let mut journals = open_journals(folder.path(), 3, [1, 2], NOW).unwrap();
         bind_all(&mut journals, &index());
         let want = leases(&journals);
         assert_eq!(want.len(), usize::from(CLIENTS));
         for count in [3, 1, 16, 16, 2] {
-            let journals = open_journals(folder.path(), count, [3, 4]).unwrap();
+            let journals = open_journals(folder.path(), count, [3, 4], NOW).unwrap();
             assert_eq!(leases(&journals), want, "{count} shards");
             let names = std::fs::read_dir(folder.path()).unwrap();
             assert_eq!(names.count(), count as usize, "one file a shard");
         }
     }
 
+    /// A clock that was or is wrong: leases have as long to go as when the rack last wrote one.
     #[test]
-    fn a_move_that_is_cut_short_anywhere_loses_no_lease() {
-        let folder = tempfile::tempdir().unwrap();
-        let mut journals = open_journals(folder.path(), 2, [1, 2]).unwrap();
-        bind_all(&mut journals, &index());
-        let want = leases(&journals);
-        let old: Vec<_> =
-            (0..2).map(|it| std::fs::read(journal_of(folder.path(), it)).unwrap()).collect();
-        drop(open_journals(folder.path(), 3, [1, 2]).unwrap());
-        let new: Vec<_> =
-            (0..3).map(|it| std::fs::read(journal_of(folder.path(), it)).unwrap()).collect();
-        // How many are written, and how many of those have their places already.
-        for (written, placed) in [(0, 0), (1, 0), (2, 0), (3, 0), (3, 1), (3, 2), (3, 3)] {
+    fn a_leap_of_the_clock_between_two_runs_moves_the_leases() {
+        // Seconds from the last write to the start, by the clock, and what the leases have to go.
+        let years = 30 * 31_536_000;
+        let rows = [(0, 600), (300, 300), (899, -299), (900, 600), (years, 600)];
+        let back = [(-300, 900), (-899, 1499), (-900, 600), (-years, 600)];
+        for (leap, left) in rows.into_iter().chain(back) {
             let folder = tempfile::tempdir().unwrap();
-            for (shard, bytes) in old.iter().enumerate() {
-                std::fs::write(journal_of(folder.path(), shard), bytes).unwrap();
-            }
-            for (shard, bytes) in new.iter().enumerate().take(written) {
-                let path = journal_of(folder.path(), shard);
-                let is_placed = shard < placed;
-                let path = if is_placed { path } else { path.with_extension("moved") };
-                std::fs::write(path, bytes).unwrap();
-            }
-            for count in [3, 2, 5] {
-                let journals = open_journals(folder.path(), count, [3, 4]).unwrap();
-                assert_eq!(leases(&journals), want, "{written} written, {placed} placed");
+            let mut journals = open_journals(folder.path(), 2, [1, 2], NOW).unwrap();
+            bind_all(&mut journals, &index());
+            let want = leases(&journals);
+            // Twice: what was moved once is not moved again.
+            for start in 0..2 {
+                let now = NOW.saturating_add_signed(leap);
+                let journals = open_journals(folder.path(), 2, [3, 4], now).unwrap();
+                assert_eq!(leases(&journals), want);
+                for lease in journals.iter().flat_map(|it| it.table.bound()) {
+                    let goes = lease.expires.cast_signed() - now.cast_signed();
+                    assert_eq!(goes, left, "{leap} s, start {start}");
+                }
             }
         }
     }

@@ -24,12 +24,13 @@ use arc_swap::ArcSwap;
 use ironherd_link::{Report, Rounds};
 use ironherd_proto::dhcp::ServerPort;
 use ironherd_proto::tape::Tape;
+use ironherd_proto::token::{Stamp, day_of};
 use ironherd_proto::{DropReason, Event, Instant, Now};
 use ironherd_snapshot::Mac;
 use ironherd_uring::{Buffer, Datagram, Done, Ring, RingCounters, RingError, SocketId, Waker};
 use tokio::sync::mpsc;
 
-use crate::clock::Clock;
+use crate::clock::{Clock, since_epoch};
 use crate::config::Durability;
 use crate::faults::DiskFaults;
 use crate::holders::Holders;
@@ -58,6 +59,7 @@ pub(crate) struct Shared {
     pub(crate) ports: UrlPorts,
     pub(crate) durability: Durability,
     pub(crate) dhcp: ironherd_proto::dhcp::Config,
+    pub(crate) dhcp6: ironherd_proto::dhcp6::Config,
     pub(crate) disk_faults: DiskFaults,
 }
 
@@ -268,7 +270,7 @@ impl Core {
         let leases = self.dhcp.as_ref().map(DhcpService::claims);
         let holders = Holders { index: &self.view.index, leases, cards6: &self.view.cards6 };
         let peer = datagram.source.ip();
-        let shelf = Shelf { view: &self.view, link, peer, holders, nonce: nonce() };
+        let shelf = Shelf { view: &self.view, link, peer, holders, stamp: stamp() };
         tftp.on_request(&shelf, datagram, now)
     }
 
@@ -366,6 +368,12 @@ impl Core {
 }
 
 /// Sixteen bytes that nobody can guess.
+/// What the token of one script is minted with. The clock of the host, as it is now: it may have
+/// been set since this process began to count on its own.
+fn stamp() -> Stamp {
+    Stamp { nonce: nonce(), day: day_of(since_epoch().as_secs()) }
+}
+
 fn nonce() -> [u8; 16] {
     let mut nonce = [0; 16];
     aws_lc_rs::rand::fill(&mut nonce).expect("the kernel's random numbers never fail once seeded");

@@ -7,6 +7,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use ironherd_proto::script::grub_config;
+use ironherd_proto::token::Stamp;
 use ironherd_proto::{FileRef, Files, Link, Made};
 use ironherd_snapshot::{Index, Mac, Snapshot};
 use ironherd_uring::Interface;
@@ -112,7 +113,7 @@ pub(crate) struct Shelf<'a> {
     pub(crate) link: Link,
     pub(crate) peer: IpAddr,
     pub(crate) holders: Holders<'a>,
-    pub(crate) nonce: [u8; 16],
+    pub(crate) stamp: Stamp,
 }
 
 impl Shelf<'_> {
@@ -120,7 +121,7 @@ impl Shelf<'_> {
         if !self.holders.owns(self.peer, mac) {
             return Made::NotHolder;
         }
-        let script = grub_config(&self.view.index, &self.link, mac, self.nonce);
+        let script = grub_config(&self.view.index, &self.link, mac, self.stamp);
         Made::Script { mac, script }
     }
 }

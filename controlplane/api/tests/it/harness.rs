@@ -189,7 +189,8 @@ impl Region {
         let (key, id, attempt) = match machine {
             None => {
                 let snapshot = self.snapshot(|_| true).await;
-                (text(&snapshot["settings"]["enlistKey"]), "enlist".to_owned(), 0)
+                let today = ironherd_proto::token::day_of(self.app.now().as_seconds());
+                (text(&snapshot["settings"]["enlistKey"]), "enlist".to_owned(), today)
             }
             Some(machine) => {
                 let id = plain(machine);

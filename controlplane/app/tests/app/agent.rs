@@ -1,3 +1,5 @@
+use std::time::Duration;
+
 use ironherd_app::{
     AgentEnlist, AgentFinished, AgentProgress, BmcFound, CommandError, Firmware, NicHardware,
     PageRequest, RackLease, RackRegister, RackReport, Secret, SettingsUpdate, System,
@@ -68,6 +70,30 @@ pub(crate) async fn enlist(region: &Region, nonce: u8, input: AgentEnlist) -> Ag
     let agent = region.app.actor(welcome.session_token.expose()).await.unwrap();
     assert_eq!(region.app.agent_enlist(&agent, input).await.unwrap(), next, "said twice");
     next
+}
+
+/// A token for unknown machines is good around its day only: used ones are not remembered longer.
+#[tokio::test]
+async fn an_enlist_token_grows_old() {
+    for region in regions().await {
+        region.furnish().await;
+        for (days, want) in [(-2, "TOKEN_STALE"), (2, "TOKEN_STALE"), (-20_000, "TOKEN_STALE")] {
+            let token = region.enlist_token_of(days, 1);
+            assert_eq!(code(region.hello(&token).await), want, "{days} days");
+        }
+        for (days, nonce) in [(-1, 1), (0, 2), (1, 3)] {
+            let token = region.enlist_token_of(days, nonce);
+            region.hello(&token).await.unwrap();
+            assert_eq!(code(region.hello(&token).await), "TOKEN_USED", "{days} days");
+        }
+        let newest = region.enlist_token_of(1, 3);
+        for _ in 0..12 {
+            region.pass(Duration::from_hours(12));
+            region.app.sweep().await.unwrap();
+            let again = code(region.hello(&newest).await);
+            assert!(["TOKEN_USED", "TOKEN_STALE"].contains(&again), "{again}");
+        }
+    }
 }
 
 pub(crate) const UUID: &str = "4c4c4544-0035-4c10-8058-b7c04f4e3232";
@@ -183,7 +209,7 @@ async fn an_enlistment_that_failed_is_over() {
         let failed: Vec<_> = events.iter().filter(|it| it.1.kind == "ENLIST_FAILED").collect();
         assert_eq!(failed.len(), 1, "said once");
         assert_eq!(failed[0].1.message.len(), 1_000);
-        region.pass(std::time::Duration::from_hours(25));
+        region.pass(Duration::from_hours(25));
         region.app.sweep().await.unwrap();
     }
 }

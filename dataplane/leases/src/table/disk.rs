@@ -3,6 +3,11 @@
 use super::*;
 
 impl Table {
+    /// Tells what time it is, in Unix seconds: records say when they were written.
+    pub fn set_now(&mut self, now: u64) {
+        self.journal.set_now(now);
+    }
+
     /// Appends to `out` what the journal shall take next. `None`: nothing waits, or a batch is
     /// still in flight.
     pub fn take_batch(&mut self, out: &mut Vec<u8>) -> Option<Position> {
@@ -12,7 +17,7 @@ impl Table {
     /// Appends to `out` a whole new journal that replaces the old; ends like a batch.
     pub fn take_compaction(&mut self, out: &mut Vec<u8>) -> Option<Position> {
         let position = self.journal.start_image()?;
-        self.write_image(out);
+        Self::write_image(&[self], out);
         Some(position)
     }
 
@@ -20,7 +25,7 @@ impl Table {
     #[must_use]
     pub fn compact(&self) -> Vec<u8> {
         let mut image = Vec::with_capacity(self.image_bytes());
-        self.write_image(&mut image);
+        Self::write_image(&[self], &mut image);
         image
     }
 

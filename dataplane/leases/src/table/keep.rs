@@ -128,9 +128,8 @@ impl Table {
         self.journal.append(record, number);
     }
 
-    /// Writes the table as a journal. Each record keeps its number: it tells which of two shards
-    /// had an address last, and which of its addresses a client had last.
-    pub(super) fn write_image(&self, out: &mut Vec<u8>) {
+    /// The number and the slot of all that is worth writing, in no order.
+    fn written(&self) -> impl Iterator<Item = (u64, u32)> {
         let worth = |record: &Record| match record.state {
             State::Bound | State::Quarantined => true,
             // Affinity is worth keeping only where the address may be handed out again, and where
@@ -138,12 +137,21 @@ impl Table {
             State::Free => record.pool != NO_SLOT && record.position != 0,
             State::Offered => false,
         };
-        let numbered = (0_u32..).zip(&self.records).filter(|(_, record)| worth(record));
-        let mut order: Vec<_> = numbered.map(|(slot, record)| (record.position, slot)).collect();
+        let numbered = (0_u32..).zip(&self.records).filter(move |(_, record)| worth(record));
+        numbered.map(|(slot, record)| (record.position, slot))
+    }
+
+    /// Writes tables as one journal. Each record keeps its number: it tells which of two shards
+    /// had an address last, and which of its addresses a client had last.
+    pub(crate) fn write_image(tables: &[&Self], out: &mut Vec<u8>) {
+        let numbered =
+            |it: usize| tables[it].written().map(move |(number, slot)| (number, it, slot));
+        let mut order: Vec<_> = (0..tables.len()).flat_map(numbered).collect();
         order.sort_unstable();
         out.reserve(order.len() * journal::RECORD_BYTES);
-        for (position, slot) in order {
-            journal::encode(out, &self.records[at(slot)], position);
+        for (position, table, slot) in order {
+            let Self { records, journal, .. } = tables[table];
+            journal::encode(out, &records[at(slot)], position, journal.now());
         }
     }
 

@@ -27,6 +27,24 @@ impl Table {
         recovery
     }
 
+    /// Moves all times, and numbers all records anew by `numbers`: what is written now overtakes
+    /// what was written before.
+    pub(crate) fn shift(&mut self, seconds: i64, numbers: u64) {
+        self.calendar = Calendar::default();
+        for slot in 0..u32::try_from(self.records.len()).unwrap_or(NO_SLOT) {
+            let record = &mut self.records[at(slot)];
+            record.expires = record.expires.saturating_add_signed(seconds);
+            record.filed = 0;
+            if record.position != 0 {
+                record.position = record.position.saturating_add(numbers);
+            }
+            if matches!(record.state, State::Bound | State::Quarantined) {
+                self.file(slot);
+            }
+        }
+        self.journal = Journal::starting_after(self.claims.last_number());
+    }
+
     pub(crate) fn take_in(&mut self, from: Record) {
         let slot = self.slot(from.address);
         let known = self.records[at(slot)].position;

@@ -3,13 +3,14 @@
 //! # Layout of a record
 //! 208 bytes, little-endian but for addresses: CRC32C of the rest (4), version (1), kind (1), flags
 //! (1), length of the DUID (1), sequence number (8), address (16), network (16), prefix length
-//! (1), zero (1), MAC (6), IAID (4), zero (4), expiry in Unix seconds (8), DUID (130), zero (6).
+//! (1), zero (1), MAC (6), IAID (4), when it was written in Unix seconds (4), expiry in Unix
+//! seconds (8), DUID (130), zero (6).
 
 use ironherd_snapshot::Mac;
 
 use super::record::{Association, Block, DUID_BYTES_MAX, Kind, Record};
 use crate::crc32c::crc32c;
-use crate::{Recovery, State};
+use crate::{Position, Recovery, State};
 
 pub(crate) const RECORD_BYTES: usize = 208;
 const VERSION: u8 = 1;
@@ -18,7 +19,7 @@ const FLAG_PREFIX: u8 = 2;
 const FLAG_MAC: u8 = 4;
 const DUID_AT: usize = 72;
 
-pub(crate) fn encode(out: &mut Vec<u8>, record: &Record, sequence: u64) {
+pub(crate) fn encode(out: &mut Vec<u8>, record: &Record, sequence: u64, now: u64) {
     let mut bytes = [0; RECORD_BYTES];
     let mut put = |at: usize, value: &[u8]| bytes[at..at + value.len()].copy_from_slice(value);
     let kind = match record.state {
@@ -39,6 +40,7 @@ pub(crate) fn encode(out: &mut Vec<u8>, record: &Record, sequence: u64) {
     put(48, &[record.block.len]);
     put(50, &record.mac.unwrap_or_default().0);
     put(56, &record.holder.iaid.to_le_bytes());
+    put(60, &u32::try_from(now).unwrap_or(u32::MAX).to_le_bytes());
     put(64, &record.expires.to_le_bytes());
     put(DUID_AT, duid);
     let crc = crc32c(&bytes[4..]);
@@ -101,6 +103,8 @@ pub(crate) fn replay(bytes: &[u8], mut take: impl FnMut(Record)) -> (Recovery, u
         }
         let Some(record) = decode(bytes).filter(|it| sequence < it.position) else { continue };
         sequence = record.position;
+        recovery.last = Position(sequence);
+        recovery.written = array(bytes, 60).map_or(0, |it| u32::from_le_bytes(it).into());
         recovery.records += 1;
         recovery.valid_bytes = places * RECORD_BYTES;
         recovery.damaged = places - recovery.records;

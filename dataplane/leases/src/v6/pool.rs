@@ -24,11 +24,10 @@ impl Span {
         Block { address: self.first.wrapping_add(offset).into(), len: self.len }
     }
 
-    fn contains(self, block: Block) -> bool {
-        let bits = block.address.to_bits();
-        let Some(offset) = bits.checked_sub(self.first) else { return false };
+    fn place(self, block: Block) -> Option<u128> {
+        let offset = block.address.to_bits().checked_sub(self.first)?;
         let place = offset.checked_shr(self.shift()).unwrap_or(0);
-        block.len == self.len && place < self.count && self.nth(place) == block
+        (block.len == self.len && place < self.count && self.nth(place) == block).then_some(place)
     }
 }
 
@@ -52,7 +51,7 @@ impl Pool {
     }
 
     pub(crate) fn contains(&self, block: Block) -> bool {
-        self.spans.iter().any(|it| it.contains(block))
+        self.spans.iter().any(|it| it.place(block).is_some())
     }
 
     /// The block at one place, counted through the spans.
@@ -65,6 +64,17 @@ impl Pool {
             place -= span.count;
         }
         None
+    }
+
+    /// Looks at a block once more that has no record any longer.
+    pub(crate) fn come_back_to(&mut self, block: Block) {
+        let mut before = 0_u128;
+        for span in &self.spans {
+            if let Some(place) = span.place(block) {
+                self.cursor = self.cursor.min(before.saturating_add(place));
+            }
+            before = before.saturating_add(span.count);
+        }
     }
 
     /// The blocks an association gets while nothing speaks against it: the same each time, so that
@@ -129,10 +139,7 @@ impl Pools {
             return false;
         }
         self.generation = Some(snapshot.generation);
-        for pool in self.all.iter_mut().flatten().filter(|it| it.skipped) {
-            // A reservation may be gone: look once more at what was skipped because of it.
-            (pool.cursor, pool.skipped) = (0, false);
-        }
+        self.look_again(); // A reservation may be gone.
         let spans = |subnet: &Shared<Subnet6>| [address_spans(subnet), prefix_spans(subnet)];
         let wanted: Vec<_> = snapshot.subnets6.iter().map(spans).collect();
         let same = |(wanted, pools): (&[Vec<Span>; 2], &[Pool; 2])| {
@@ -151,6 +158,21 @@ impl Pools {
 
     pub(crate) fn of_mut(&mut self, subnet: usize, kind: Kind) -> Option<&mut Pool> {
         self.all.get_mut(subnet).map(|it| &mut it[kind as usize])
+    }
+
+    /// Looks once more at what was skipped for a reason that may be gone.
+    pub(crate) fn look_again(&mut self) {
+        for pool in self.iter_mut().filter(|it| it.skipped) {
+            (pool.cursor, pool.skipped) = (0, false);
+        }
+    }
+
+    pub(crate) fn iter_mut(&mut self) -> impl Iterator<Item = &mut Pool> {
+        self.all.iter_mut().flatten()
+    }
+
+    pub(crate) fn has(&self, block: Block, kind: Kind) -> bool {
+        self.all.iter().any(|it| it[kind as usize].contains(block))
     }
 
     /// The pool that a block belongs to.

@@ -1,11 +1,11 @@
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::net::Ipv6Addr;
 
 use ironherd_snapshot::{Index, Mac, Subnet6};
 
 use super::journal;
 use super::pool::Pools;
-use super::record::{Association, Block, DUID_BYTES_MAX, Lease6, Record};
+use super::record::{Association, Block, DUID_BYTES_MAX, Kind, Lease6, Record};
 use crate::calendar::Calendar;
 use crate::journal::Journal;
 use crate::{Position, Recovery, State};
@@ -14,8 +14,11 @@ mod keep;
 
 use keep::at;
 
-/// Anybody may claim any number of DUIDs, and a /64 never runs out: this does.
+/// Anybody may claim any number of DUIDs, and a /64 never runs out: this does. What was free for
+/// longest is then forgotten for what is new.
 const RECORDS_MAX: usize = 1 << 18;
+/// Places of a pool that one request looks at in order: the next goes on from there.
+const WALK_STEPS_MAX: usize = 1024;
 /// Places looked at by hash before the pool is walked in order.
 const ATTEMPTS: u8 = 8;
 /// How many free but blocked ones one request may step over.
@@ -66,17 +69,19 @@ pub enum Refusal6 {
     NotOurs,
     /// Another client holds it.
     Held,
-    /// The table keeps no more.
+    /// The table keeps no more leases.
     Full,
 }
 
-/// Every address and prefix that was ever handed out, who holds it, and what the journal knows.
+/// Every address and prefix that was handed out of late, who holds it, and what the journal knows.
 #[derive(Debug, Default)]
 pub struct Table6 {
     records: Vec<Record>,
     by_block: HashMap<Block, u32>,
     by_client: HashMap<(Association, u128), u32>, // And network -> what it had last.
+    prefixes: BTreeSet<(u128, u8)>,               // Those that nobody else may have a part of now.
     pools: Pools,
+    orphans: VecDeque<u32>, // Free slots outside of all pools.
     calendar: Calendar,
     journal: Journal,
 }
@@ -91,22 +96,40 @@ impl Table6 {
         (table, recovery)
     }
 
-    fn take_in(&mut self, from: Record) {
-        let next = u32::try_from(self.records.len()).unwrap_or(u32::MAX);
-        let slot = *self.by_block.entry(from.block).or_insert(next);
-        let state = from.state;
-        if slot == next {
-            self.records.push(from);
-        } else {
-            self.forget_client(slot);
-            let filed = self.records[at(slot)].filed;
-            self.records[at(slot)] = Record { filed, ..from };
+    /// Moves all times: those of another clock become those of this one. Write the journal anew
+    /// before serving.
+    pub fn shift_times(&mut self, seconds: i64) {
+        self.calendar = Calendar::default();
+        for slot in (0..).take(self.records.len()) {
+            let record = &mut self.records[at(slot)];
+            record.expires = record.expires.saturating_add_signed(seconds);
+            record.filed = 0;
+            if record.state != State::Free {
+                self.file(slot);
+            }
         }
+    }
+
+    fn take_in(&mut self, from: Record) {
+        let state = from.state;
+        let slot = match self.by_block.get(&from.block).copied() {
+            Some(slot) => {
+                self.forget_client(slot);
+                let Record { filed, listed, .. } = self.records[at(slot)];
+                self.records[at(slot)] = Record { filed, listed, ..from };
+                slot
+            }
+            // The journal does not say which of them have ended meanwhile: all are taken in.
+            None => self.add(from),
+        };
         if state != State::Quarantined {
             let record = &self.records[at(slot)];
             self.by_client.insert((record.holder.clone(), record.network), slot);
         }
-        if state != State::Free {
+        self.mark_prefix(slot);
+        if state == State::Free {
+            self.list_free(slot);
+        } else {
             self.file(slot);
         }
     }
@@ -118,6 +141,7 @@ impl Table6 {
         if !self.pools.follow(index.snapshot()) {
             return;
         }
+        self.orphans.clear();
         let mut free: Vec<u32> = Vec::new();
         for (slot, record) in (0..).zip(&mut self.records) {
             record.listed = false;
@@ -154,15 +178,15 @@ impl Table6 {
     }
 
     fn never_used(&mut self, ask: &Ask6<'_>) -> Option<Block> {
-        while self.records.len() < RECORDS_MAX {
+        for _ in 0..WALK_STEPS_MAX {
             let pool = self.pools.of(ask.subnet, ask.holder.kind)?;
             let block = pool.nth(pool.cursor)?;
             let used = self.by_block.contains_key(&block);
             if !used && self.can_bind(ask, block).is_ok() {
                 return Some(block); // The cursor moves on once it is really used.
             }
-            // Only a reservation may go away: the rack keeps its addresses.
-            let skipped = !used && self.reserved_for(ask.index, block).is_some();
+            // A reservation may go away, and a prefix around it end: the rack keeps its addresses.
+            let skipped = !used && !ask.ours.contains(&block.address);
             let pool = self.pools.of_mut(ask.subnet, ask.holder.kind)?;
             pool.skipped |= skipped;
             pool.cursor += 1; // Each one is passed once, so the walk costs O(1) a request.
@@ -196,10 +220,10 @@ impl Table6 {
         if !self.is_grantable(ask, block) {
             return Err(Refusal6::NotOurs);
         }
-        let Some(slot) = self.by_block.get(&block) else {
-            let full = RECORDS_MAX <= self.records.len();
-            return if full { Err(Refusal6::Full) } else { Ok(()) };
-        };
+        if self.meets_a_prefix(ask.holder.kind, block) {
+            return Err(Refusal6::Held);
+        }
+        let Some(slot) = self.by_block.get(&block) else { return Ok(()) };
         let record = &self.records[at(*slot)];
         let free = match record.state {
             State::Free => true,
@@ -239,10 +263,10 @@ impl Table6 {
     /// when the position of the grant is committed.
     ///
     /// # Errors
-    /// As [`Self::can_bind`].
+    /// As [`Self::can_bind`]; [`Refusal6::Full`].
     pub fn bind(&mut self, ask: &Ask6<'_>, block: Block, until: u64) -> Result<Grant6, Refusal6> {
         self.can_bind(ask, block)?;
-        let slot = self.slot(ask, block);
+        let slot = self.slot(ask, block).ok_or(Refusal6::Full)?;
         let record = &self.records[at(slot)];
         let reserved = ask.reserved == Some(block);
         let held = record.state == State::Bound;
@@ -259,6 +283,7 @@ impl Table6 {
         record.holder = ask.holder.clone();
         record.network = ask.network();
         self.by_client.insert((ask.holder.clone(), ask.network()), slot);
+        self.mark_prefix(slot);
         self.file(slot);
         self.write(slot);
         let change = if held { Change6::Renewed } else { Change6::Granted };

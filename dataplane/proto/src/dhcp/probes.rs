@@ -36,6 +36,7 @@ impl Server {
     /// offered; a client that has it by now finds out by itself, and declines it.
     pub fn handle_conflict(&mut self, address: Ipv4Addr, now: Now) -> bool {
         self.now = now;
+        self.leases.set_now(now.wall.0);
         let until = now.wall.0 + self.config.decline_quarantine.as_secs();
         let Some(lease) = self.leases.quarantine(address, until) else { return false };
         self.push_lease_event(LeaseChange::Declined, &lease, None);

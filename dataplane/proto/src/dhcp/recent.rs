@@ -2,11 +2,9 @@ use std::time::Duration;
 
 use ironherd_snapshot::Mac;
 
-use super::limits::{Rate, Used};
 use crate::Instant;
+use crate::rate::{CLIENTS, Rate, Used};
 
-/// Places of the memory: enough that the clients of one storm seldom share one.
-const PLACES: usize = 1 << 14;
 /// A message with the same number within this time is a repeat.
 const REPEAT_WITHIN: Duration = Duration::from_secs(1);
 
@@ -38,7 +36,7 @@ pub(super) enum Standing {
 
 impl Recent {
     pub(super) fn new() -> Self {
-        Self { places: vec![None; PLACES] }
+        Self { places: vec![None; CLIENTS] }
     }
 
     /// Notes one message.
@@ -48,7 +46,7 @@ impl Recent {
     pub(super) fn note(&mut self, mac: Mac, xid: u32, rate: Rate, now: Instant) -> Standing {
         // The low bytes differ within a rack, the middle ones between vendors.
         let [_, a, b, c, d, e] = mac.0.map(usize::from);
-        let place = (a ^ c << 3 ^ b << 5 ^ d << 6 ^ e) % PLACES;
+        let place = (a ^ c << 3 ^ b << 5 ^ d << 6 ^ e) % CLIENTS;
         let last = self.places[place].filter(|it| it.mac == mac);
         let mut used = last.map(|it| it.used).unwrap_or_default();
         let may = used.take(rate, now);

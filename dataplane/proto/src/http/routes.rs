@@ -7,10 +7,11 @@ use ironherd_snapshot::{Index, Mac};
 
 use super::Context;
 use crate::script::{Script, boot_script, grub_config};
+use crate::token::Stamp;
 use crate::{Event, FileRef, Link, Made};
 
 /// How a script is written for one card.
-type Render = fn(&Index, &Link, Mac, [u8; 16]) -> Script;
+type Render = fn(&Index, &Link, Mac, Stamp) -> Script;
 
 /// What a name stands for.
 #[derive(Debug)]
@@ -42,8 +43,8 @@ pub(super) fn find(context: &mut Context<'_>, link: &Link, peer: IpAddr, name: &
         if !(context.owns)(peer, mac) {
             return Found::NotHolder;
         }
-        let nonce = (context.nonce)();
-        return made(mac, render(context.snapshot, link, mac, nonce));
+        let stamp = (context.stamp)();
+        return made(mac, render(context.snapshot, link, mac, stamp));
     }
     match name.strip_prefix("boot/").map(|name| find_file(context, name)) {
         Some(Found::Missing) | None => find_file(context, name),

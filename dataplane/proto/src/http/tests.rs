@@ -4,6 +4,7 @@ use ironherd_snapshot::{BootFile, Index, Mac, Snapshot};
 
 use super::{Config, Connection, Context, Output, SEND_BYTES_MAX};
 use crate::fixture::{MemoryFiles, at_ms, pattern};
+use crate::token::Stamp;
 use crate::{BootStage, DropReason, Event, Files as _, Link};
 
 const LINK: Link = Link {
@@ -44,13 +45,13 @@ impl Rig {
 
     pub(super) fn handle(&mut self, bytes: &[u8]) -> Result<(), DropReason> {
         let nonces = &mut self.nonces;
-        let mut nonce = || {
+        let mut stamp = || {
             *nonces += 1;
-            [*nonces; 16]
+            Stamp { nonce: [*nonces; 16], day: 20_000 }
         };
         let Self { snapshot, files, .. } = self;
         let owns = |_, mac| mac != ANOTHERS;
-        let mut context = Context { snapshot, files, nonce: &mut nonce, owns: &owns };
+        let mut context = Context { snapshot, files, stamp: &mut stamp, owns: &owns };
         self.connection.handle_bytes(&mut context, bytes, at_ms(self.ms))
     }
 

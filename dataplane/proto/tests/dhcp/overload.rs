@@ -1,7 +1,8 @@
 //! Every queue has its bound, and a full one turns repeats away first.
 
 use ironherd_leases::Table;
-use ironherd_proto::dhcp::{Config, Rate, Server};
+use ironherd_proto::Rate;
+use ironherd_proto::dhcp::{Config, Server};
 use ironherd_proto::{DropReason, Event};
 use ironherd_wire::dhcp::MessageType::Discover;
 

@@ -4,6 +4,7 @@
 mod boot_answers;
 mod lab;
 mod options;
+mod rates;
 mod relays;
 mod simulation;
 mod states;

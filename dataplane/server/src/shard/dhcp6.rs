@@ -14,7 +14,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use ironherd_link::LeaseState;
-use ironherd_proto::dhcp6::{Config, Datagram6, Reply6, Server};
+use ironherd_proto::dhcp6::{Datagram6, Reply6, Server};
 use ironherd_proto::{DropReason, Instant, Now};
 use ironherd_uring::socket::udp6;
 use ironherd_uring::{
@@ -26,7 +26,7 @@ use self::journal::JournalFile6;
 use super::Shared;
 use super::journal::Journal;
 use super::reports::{Reporter, lease6_report};
-use crate::clock::Clock;
+use crate::clock::{Clock, since_epoch};
 use crate::error::RackError;
 use crate::metrics::{Metrics, add, set};
 use crate::view::View;
@@ -83,7 +83,7 @@ pub(crate) async fn start(
     };
     let groups = socket.try_clone().map_err(|it| RackError::port("dhcp6", port, it))?;
     let duid = duid::load(&data_dir.join("duid"))?;
-    let journal = JournalFile6::open(&data_dir.join("leases6.journal"))?;
+    let journal = JournalFile6::open(&data_dir.join("leases6.journal"), since_epoch().as_secs())?;
     let parts = Parts { socket, groups, duid, journal, shared };
     let stop = Arc::new(AtomicBool::new(false));
     let (ready, is_ready) = oneshot::channel();
@@ -185,7 +185,7 @@ impl Service {
         let journal = Journal::new(path, bytes, ring.waker(), shared.clone());
         let (reports, rounds) = (shared.reports.clone(), shared.rounds.clone());
         let reporter = Reporter::new(reports, rounds, Arc::clone(&shared.metrics));
-        let server = Server::new(Config::default(), duid, table);
+        let server = Server::new(shared.dhcp6, duid, table);
         let mut service = Self {
             ring,
             socket,

@@ -5,7 +5,7 @@ use ironherd_proto::{DropReason, Event, Instant, Link, Now};
 use ironherd_uring::{Buffer, Ring, RingError, StreamId};
 
 use super::dhcp::DhcpService;
-use super::{Core, nonce};
+use super::{Core, stamp};
 use crate::holders::Holders;
 use crate::metrics::{Metrics, add};
 use crate::view::Shelf;
@@ -176,10 +176,10 @@ impl Core {
         let leases = self.dhcp.as_ref().map(DhcpService::claims);
         let holders = Holders { index: &self.view.index, leases, cards6: &self.view.cards6 };
         let peer = open.peer.ip();
-        let shelf = Shelf { view: &self.view, link: open.link, peer, holders, nonce: nonce() };
+        let shelf = Shelf { view: &self.view, link: open.link, peer, holders, stamp: stamp() };
         let owns = |peer, mac| holders.owns(peer, mac);
         let (snapshot, files) = (&self.view.index, &shelf);
-        let mut context = Context { snapshot, files, nonce: &mut nonce, owns: &owns };
+        let mut context = Context { snapshot, files, stamp: &mut stamp, owns: &owns };
         open.connection.handle_bytes(&mut context, ring.bytes(buffer), now)
     }
 

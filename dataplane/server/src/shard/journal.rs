@@ -291,3 +291,6 @@ impl Journal {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

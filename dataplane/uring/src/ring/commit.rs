@@ -16,17 +16,21 @@ pub(crate) struct Journal {
     bytes: Option<Vec<u8>>, // In flight.
     written: Option<i32>,
     synced: Option<i32>,
-    syncing: bool, // A sync of its own is in flight.
+    syncing: bool,     // A sync of its own is in flight …
+    old: Option<File>, // … for the file before this one.
 }
 
 impl Ring {
-    /// Sets the file of [`Self::commit`]. Not while a commit is in flight.
+    /// Sets the file of [`Self::commit`]. Not while a commit is in flight. A sync that is in flight
+    /// ends as one that succeeded: the new file holds what the old one did.
     pub fn set_journal(&mut self, file: File) {
         debug_assert!(!self.is_committing(), "the file in flight must stay");
-        // A sync in flight holds the file it was started for by itself.
-        let syncing = self.memory.journal.as_ref().is_some_and(|it| it.syncing);
+        let before = self.memory.journal.take().filter(|it| it.syncing);
+        let syncing = before.is_some();
+        // The kernel may take up a sync only later, and then knows its file by number alone.
+        let old = before.map(|it| it.old.unwrap_or(it.file));
         self.memory.journal =
-            Some(Journal { file, bytes: None, written: None, synced: None, syncing });
+            Some(Journal { file, bytes: None, written: None, synced: None, syncing, old });
     }
 
     #[must_use]
@@ -100,7 +104,8 @@ impl Ring {
             Kind::JournalSync => journal.synced = Some(result),
             _ => {
                 journal.syncing = false;
-                batch.push(Done::Synced { result: outcome(result) });
+                let result = if journal.old.take().is_some() { Ok(()) } else { outcome(result) };
+                batch.push(Done::Synced { result });
                 return;
             }
         }

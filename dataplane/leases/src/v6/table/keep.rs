@@ -3,6 +3,11 @@
 use super::*;
 
 impl Table6 {
+    /// Tells what time it is, in Unix seconds: records say when they were written.
+    pub fn set_now(&mut self, now: u64) {
+        self.journal.set_now(now);
+    }
+
     /// Appends to `out` what the journal shall take next. `None`: nothing waits, or a batch is
     /// still in flight.
     pub fn take_batch(&mut self, out: &mut Vec<u8>) -> Option<Position> {
@@ -52,25 +57,102 @@ impl Table6 {
         self.journal.pending_bytes()
     }
 
-    /// The place of a block; made if it has none.
-    pub(super) fn slot(&mut self, ask: &Ask6<'_>, block: Block) -> u32 {
-        let next = u32::try_from(self.records.len()).unwrap_or(u32::MAX);
-        let slot = *self.by_block.entry(block).or_insert(next);
-        if slot == next {
-            self.records.push(Record {
-                block,
-                holder: ask.holder.clone(),
-                network: ask.network(),
-                mac: ask.mac,
-                state: State::Free,
-                reserved: false,
-                listed: false,
-                expires: 0,
-                position: 0,
-                filed: 0,
-            });
+    /// The place of a block; made if it has none. `None`: every place has a lease that runs.
+    pub(super) fn slot(&mut self, ask: &Ask6<'_>, block: Block) -> Option<u32> {
+        if let Some(slot) = self.by_block.get(&block) {
+            return Some(*slot);
         }
+        self.place(Record {
+            block,
+            holder: ask.holder.clone(),
+            network: ask.network(),
+            mac: ask.mac,
+            state: State::Free,
+            reserved: false,
+            listed: false,
+            expires: 0,
+            position: 0,
+            filed: 0,
+        })
+    }
+
+    /// Gives a block that has none a place: a new one, or that of what was free for longest.
+    pub(super) fn place(&mut self, record: Record) -> Option<u32> {
+        if self.records.len() < RECORDS_MAX {
+            return Some(self.add(record));
+        }
+        let (slot, block) = (self.forget_oldest()?, record.block);
+        let filed = self.records[at(slot)].filed; // The calendar has it still.
+        self.records[at(slot)] = Record { filed, ..record };
+        self.by_block.insert(block, slot);
+        Some(slot)
+    }
+
+    pub(super) fn add(&mut self, record: Record) -> u32 {
+        let slot = u32::try_from(self.records.len()).unwrap_or(u32::MAX);
+        self.by_block.insert(record.block, slot);
+        self.records.push(record);
         slot
+    }
+
+    /// Takes the place of a free block: first of those that are in no pool, then the oldest.
+    fn forget_oldest(&mut self) -> Option<u32> {
+        let Self { orphans, pools, records, .. } = self;
+        let mut first = |list: &mut VecDeque<u32>| {
+            // Some are their last client's again, and come back when they are free.
+            while let Some(slot) = list.front().copied() {
+                let record = &mut records[at(slot)];
+                if record.state == State::Free {
+                    return Some((record.expires, slot));
+                }
+                record.listed = false;
+                list.pop_front();
+            }
+            None
+        };
+        let slot = if let Some((_, slot)) = first(orphans) {
+            orphans.pop_front();
+            slot
+        } else {
+            let lists = pools.iter_mut().map(|it| &mut it.free);
+            let fronts = lists.filter_map(|list| Some((first(list)?, list)));
+            let ((_, slot), list) = fronts.min_by_key(|(front, _)| *front)?;
+            list.pop_front();
+            slot
+        };
+        self.forget_client(slot);
+        let Record { block, ref holder, .. } = self.records[at(slot)];
+        if let Some(pool) = self.pools.at_mut(block, holder.kind) {
+            pool.come_back_to(block);
+        }
+        self.by_block.remove(&block);
+        Some(slot)
+    }
+
+    /// Keeps in step which prefixes are held: see [`Self::meets_a_prefix`].
+    pub(super) fn mark_prefix(&mut self, slot: u32) {
+        let Record { block, state, ref holder, .. } = self.records[at(slot)];
+        let key = (block.address.to_bits(), block.len);
+        if holder.kind == Kind::Prefix && state != State::Free {
+            self.prefixes.insert(key);
+        } else {
+            self.prefixes.remove(&key);
+        }
+    }
+
+    /// Whether a prefix lies in another one that is held, or around it: that of a pool whose
+    /// delegated length has changed since.
+    pub(super) fn meets_a_prefix(&self, kind: Kind, block: Block) -> bool {
+        if kind != Kind::Prefix {
+            return false;
+        }
+        let first = block.address.to_bits();
+        let last = last_of(first, block.len);
+        let mut inside = self.prefixes.range((first, 0)..=(last, 128));
+        // What is held does not overlap: only the nearest before may reach so far.
+        let around = self.prefixes.range(..(first, 0)).next_back();
+        inside.any(|it| *it != (first, block.len))
+            || around.is_some_and(|(other, len)| first <= last_of(*other, *len))
     }
 
     pub(super) fn forget_client(&mut self, slot: u32) {
@@ -90,18 +172,23 @@ impl Table6 {
     pub(super) fn free(&mut self, slot: u32, since: u64) {
         let record = &mut self.records[at(slot)];
         (record.state, record.expires, record.reserved) = (State::Free, since, false);
+        self.mark_prefix(slot);
         self.list_free(slot);
     }
 
-    /// Puts a free block at the end of its pool's list, unless it stands there already.
+    /// Puts a free block at the end of its pool's list, or of those in none, unless it is there.
     pub(super) fn list_free(&mut self, slot: u32) {
         let record = &mut self.records[at(slot)];
         if record.listed {
             return;
         }
-        if let Some(pool) = self.pools.at_mut(record.block, record.holder.kind) {
-            record.listed = true;
-            pool.free.push_back(slot);
+        record.listed = true;
+        match self.pools.at_mut(record.block, record.holder.kind) {
+            Some(pool) => pool.free.push_back(slot),
+            None => {
+                self.orphans.push_back(slot);
+                self.pools.look_again();
+            }
         }
     }
 
@@ -116,7 +203,7 @@ impl Table6 {
 
     pub(super) fn write(&mut self, slot: u32) {
         let record = &mut self.records[at(slot)];
-        let encode = |out: &mut Vec<u8>, number| journal::encode(out, record, number);
+        let encode = |out: &mut Vec<u8>, number, now| journal::encode(out, record, number, now);
         let position = self.journal.append_with(encode);
         record.position = position;
     }
@@ -129,7 +216,7 @@ impl Table6 {
         let worth = |record: &Record| match record.state {
             State::Bound | State::Quarantined => true,
             // Affinity is worth keeping only where the block may be handed out again.
-            State::Free => record.listed && record.position != 0,
+            State::Free => record.position != 0 && self.pools.has(record.block, record.holder.kind),
             State::Offered => false,
         };
         // What a client had last must come last, for it replaces the earlier ones.
@@ -139,11 +226,16 @@ impl Table6 {
         let count = u64::try_from(slots().count()).unwrap_or(u64::MAX);
         let first = last.saturating_sub(count) + 1;
         for (sequence, (_, record)) in (first..).zip(earlier.chain(current)) {
-            journal::encode(out, record, sequence);
+            journal::encode(out, record, sequence, self.journal.now());
         }
     }
 }
 
 pub(super) const fn at(slot: u32) -> usize {
     slot as usize
+}
+
+/// The last address of a prefix.
+fn last_of(first: u128, len: u8) -> u128 {
+    first | u128::MAX.checked_shr(len.into()).unwrap_or(0)
 }

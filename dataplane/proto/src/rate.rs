@@ -1,6 +1,6 @@
 //! How much one card, and one relay, may ask.
 
-use std::net::Ipv4Addr;
+use std::hash::{DefaultHasher, Hash, Hasher as _};
 use std::time::Duration;
 
 use crate::Instant;
@@ -13,19 +13,20 @@ pub struct Rate(pub u32);
 /// A boot sends its packets within seconds, and then none for hours; a hall behind one relay
 /// powers on at once.
 const BURST_SECONDS: u32 = 8;
-/// Places for relays; two that share one are both let through.
-const RELAYS: usize = 1 << 10;
+/// Places for relays, and for clients: enough that those of one storm seldom share one.
+pub(crate) const RELAYS: usize = 1 << 10;
+pub(crate) const CLIENTS: usize = 1 << 14;
 
 /// Until when somebody's allowance is used up already.
 ///
 /// The generic cell rate algorithm: each packet takes its interval from a balance that is given
 /// back as time goes by. One instant says it all, and nothing ticks.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Used(Instant);
+pub(crate) struct Used(Instant);
 
 impl Used {
     /// Takes one packet into account; `false` if it is one too many, which costs nothing.
-    pub(super) fn take(&mut self, rate: Rate, now: Instant) -> bool {
+    pub(crate) fn take(&mut self, rate: Rate, now: Instant) -> bool {
         if rate.0 == 0 {
             return true;
         }
@@ -38,29 +39,33 @@ impl Used {
     }
 }
 
-/// What each relay has used.
+/// What each of many has used. Two that share a place are both let through: forgetting one gives it
+/// a new allowance, and nobody pays for another.
 #[derive(Debug)]
-pub(super) struct Relays {
-    places: Vec<(Ipv4Addr, Used)>,
+pub(crate) struct Allowances<K> {
+    places: Vec<Option<(K, Used)>>,
 }
 
-impl Relays {
-    pub(super) fn new() -> Self {
-        Self { places: vec![(Ipv4Addr::UNSPECIFIED, Used::default()); RELAYS] }
+impl<K: Copy + Eq + Hash> Allowances<K> {
+    pub(crate) fn new(places: usize) -> Self {
+        Self { places: vec![None; places] }
     }
 
-    /// Takes one packet of a relay into account; `false` if it is one too many.
-    pub(super) fn take(&mut self, relay: Ipv4Addr, rate: Rate, now: Instant) -> bool {
-        if rate.0 == 0 || relay.is_unspecified() {
+    /// Takes one packet of somebody into account; `false` if it is one too many.
+    pub(crate) fn take(&mut self, who: K, rate: Rate, now: Instant) -> bool {
+        if rate.0 == 0 {
             return true;
         }
-        let [a, b, c, d] = relay.octets().map(usize::from);
-        let (who, used) = &mut self.places[(d ^ c << 2 ^ b << 4 ^ a << 6) % RELAYS];
-        if *who != relay {
-            // Forgetting one gives it a new allowance: nobody pays for another.
-            (*who, *used) = (relay, Used::default());
-        }
-        used.take(rate, now)
+        // Fixed keys: who aims at another's place only gives that one a new allowance.
+        let mut hasher = DefaultHasher::new();
+        who.hash(&mut hasher);
+        let count = u64::try_from(self.places.len()).unwrap_or(u64::MAX);
+        let at = hasher.finish().checked_rem(count).and_then(|it| usize::try_from(it).ok());
+        let Some(place) = at.and_then(|it| self.places.get_mut(it)) else { return true };
+        let mut used = place.filter(|it| it.0 == who).map(|it| it.1).unwrap_or_default();
+        let may = used.take(rate, now);
+        *place = Some((who, used));
+        may
     }
 }
 
@@ -98,13 +103,16 @@ mod tests {
     }
 
     #[test]
-    fn relays_have_allowances_of_their_own_and_none_is_without_limit() {
-        let mut relays = Relays::new();
-        let (one, other) = (Ipv4Addr::new(10, 0, 0, 1), Ipv4Addr::new(10, 0, 0, 2));
-        let mut passed = |relay, rate| (0..50).filter(|_| relays.take(relay, rate, at(0))).count();
-        assert_eq!(passed(one, Rate(1)), 8);
-        assert_eq!(passed(other, Rate(1)), 8);
-        assert_eq!(passed(one, Rate(0)), 50);
-        assert_eq!(passed(Ipv4Addr::UNSPECIFIED, Rate(1)), 50, "no relay");
+    fn each_has_an_allowance_of_its_own() {
+        let mut all = Allowances::new(RELAYS);
+        let mut passed = |who: u32, rate| (0..50).filter(|_| all.take(who, rate, at(0))).count();
+        assert_eq!(passed(1, Rate(1)), 8);
+        assert_eq!(passed(2, Rate(1)), 8);
+        assert_eq!(passed(1, Rate(1)), 0);
+        assert_eq!(passed(1, Rate(0)), 50, "no limit");
+        let mut shared = Allowances::new(1);
+        let mut passed = |who: u32| (0..50).filter(|_| shared.take(who, Rate(1), at(0))).count();
+        assert_eq!([passed(1), passed(2), passed(1)], [8, 8, 8], "a place for two");
+        assert!(Allowances::new(0).take(1, Rate(1), at(0)));
     }
 }
