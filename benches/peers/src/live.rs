@@ -95,7 +95,6 @@ pub(crate) fn run(args: &LiveArgs) -> anyhow::Result<()> {
     let (samples, load) = under_load(&network, args.rate, || drive.play(Some(changes)))?;
     let memory = up.memory()?;
     up.stop()?;
-    ensure!(load.errors.total() == 0, "wrong replies: {:?}", load.errors);
     let rows = rows(&samples, &load);
     if let Some(save) = &args.save {
         let all = json!({ "rows": rows, "samples": samples, "machines": machines,
@@ -104,7 +103,9 @@ pub(crate) fn run(args: &LiveArgs) -> anyhow::Result<()> {
         fs::write(save, format!("{all:#}\n"))
             .with_context(|| format!("cannot write {}", save.display()))?;
     }
-    print(&args.output, &rows)
+    print(&args.output, &rows)?;
+    ensure!(load.errors.total() == 0, "wrong replies: {:?}", load.errors);
+    Ok(())
 }
 
 /// In the clients' namespace: sets up, or changes and watches. The samples go to standard output.

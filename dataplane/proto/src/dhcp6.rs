@@ -9,6 +9,7 @@ mod bindings;
 mod classes;
 mod decide;
 mod outbox;
+mod probes;
 mod request;
 mod scopes;
 
@@ -20,9 +21,11 @@ use ironherd_leases::v6::{Block, Lease6, Table6};
 use ironherd_leases::{Position, State};
 use ironherd_snapshot::{Index, Mac};
 
+pub use self::probes::Probe6;
 pub use self::request::subnets_on;
 
 use self::outbox::Outbox;
+use self::probes::Probes;
 use self::request::Request;
 use crate::rate::{Allowances, CLIENTS, RELAYS, Rate};
 use crate::{DropCounters, DropReason, Event, Instant, LeaseChange, Link, Now};
@@ -102,6 +105,7 @@ pub struct Server {
     events: VecDeque<Event>,
     events_lost: u64,
     cards: VecDeque<(Ipv6Addr, Option<Mac>)>, // Whose address it is now.
+    probes: Probes,
     withdrawn: DropCounters,
     now: Now,
 }
@@ -120,6 +124,7 @@ impl Server {
             events: VecDeque::new(),
             events_lost: 0,
             cards: VecDeque::new(),
+            probes: Probes::default(),
             withdrawn: DropCounters::new(),
             now: Now::default(),
         }

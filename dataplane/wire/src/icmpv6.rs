@@ -1,4 +1,5 @@
-//! Router Solicitation and Advertisement (RFC 4861), only to end a wait.
+//! Router Solicitation and Advertisement (RFC 4861), only to end a wait; Neighbor Solicitation and
+//! Advertisement, only to learn whether somebody uses an address.
 //!
 //! iPXE stalls 13 s after its DHCPv4 ACK while nobody answers its router solicitations. An
 //! advertisement with lifetime 0 ends the stall and makes nobody use us as a router.
@@ -9,6 +10,8 @@ use crate::frame::Checksum;
 
 const ROUTER_SOLICITATION: u8 = 133;
 const ROUTER_ADVERTISEMENT: u8 = 134;
+const NEIGHBOR_SOLICITATION: u8 = 135;
+const NEIGHBOR_ADVERTISEMENT: u8 = 136;
 const SOURCE_LINK_LAYER: u8 = 1;
 const NEXT_HEADER_ICMPV6: u8 = 58;
 /// Every one of these messages must come with it (RFC 4861 §6.1.1): a router would lower it.
@@ -114,6 +117,36 @@ pub fn router_advertisement(
     out.extend_from_slice(&message);
 }
 
+/// The group that whoever uses an address listens to (RFC 4291 §2.7.1).
+#[must_use]
+pub const fn solicited_node(target: Ipv6Addr) -> Ipv6Addr {
+    let [.., a, b, c] = target.octets();
+    let mut group = Ipv6Addr::new(0xff02, 0, 0, 0, 0, 1, 0xff00, 0).octets();
+    (group[13], group[14], group[15]) = (a, b, c);
+    Ipv6Addr::from_octets(group)
+}
+
+/// Asks who uses an address (RFC 4861 §4.3), as one who would send there: whoever does answers. A
+/// raw ICMPv6 socket fills the checksum in.
+#[must_use]
+pub fn neighbor_solicitation(source_mac: [u8; 6], target: Ipv6Addr) -> [u8; 32] {
+    let mut message = [0; 32];
+    message[0] = NEIGHBOR_SOLICITATION;
+    message[8..24].copy_from_slice(&target.octets());
+    (message[24], message[25]) = (SOURCE_LINK_LAYER, 1);
+    message[26..].copy_from_slice(&source_mac);
+    message
+}
+
+/// Who says that it uses an address: the target of a Neighbor Advertisement (RFC 4861 §4.4).
+#[must_use]
+pub fn neighbor_advertised(message: &[u8]) -> Option<Ipv6Addr> {
+    let head: &[u8; 24] = message.first_chunk()?;
+    let target: [u8; 16] = *head.last_chunk()?;
+    let is_one = (head[0], head[1]) == (NEIGHBOR_ADVERTISEMENT, 0);
+    Some(Ipv6Addr::from_octets(target)).filter(|it| is_one && !it.is_multicast())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -188,5 +221,30 @@ mod tests {
             .add(&[0, 0, 0, 88, 0, 0, 0, 58])
             .add(&out);
         assert_eq!(sum.finish(), 0);
+    }
+
+    #[test]
+    fn a_neighbor_is_asked_and_its_answer_read() {
+        let target: Ipv6Addr = "fd77::12:3456:789a".parse().unwrap();
+        assert_eq!(solicited_node(target), "ff02::1:ff56:789a".parse::<Ipv6Addr>().unwrap());
+        let asked = neighbor_solicitation(MAC, target);
+        assert_eq!(asked[..8], [135, 0, 0, 0, 0, 0, 0, 0]);
+        assert_eq!(
+            (&asked[8..24], &asked[24..]),
+            (&target.octets()[..], &[1, 1, 0x52, 0x54, 0, 0x77, 0, 0x10][..])
+        );
+        // Solicited and overriding, with the target's card.
+        let answer = [&[136, 0, 9, 9, 0x60, 0, 0, 0], &target.octets()[..], &[2, 1], &MAC].concat();
+        assert_eq!(neighbor_advertised(&answer), Some(target));
+        assert_eq!(neighbor_advertised(&answer[..24]), Some(target), "the card may be left out");
+        let group = [&answer[..8], &ALL_NODES.octets()].concat();
+        for (why, message) in [
+            ("short", &answer[..23]),
+            ("a question", &asked[..]),
+            ("a code", &[&[136, 1], &answer[2..]].concat()),
+            ("a group", &group),
+        ] {
+            assert_eq!(neighbor_advertised(message), None, "{why}");
+        }
     }
 }

@@ -12,7 +12,7 @@ const SERVER: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 1);
 const TURN: Duration = Duration::from_millis(1);
 
 /// What the made-up server does to a message.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Fault {
     None,
     Silent,
@@ -23,6 +23,7 @@ enum Fault {
     OtherAddress,
     Nak,
     Noise,
+    Question,
 }
 
 fn plan(shape: Shape, clients: u32) -> Plan {
@@ -83,6 +84,7 @@ fn answer(message: &ToSend, fault: Fault) -> Vec<Vec<u8>> {
         Fault::Silent => Vec::new(),
         Fault::Twice => vec![bytes.clone(), bytes],
         Fault::Noise => vec![vec![0; 12]],
+        Fault::Question => vec![[&[1], &bytes[1..]].concat(), bytes],
         _ => vec![bytes],
     }
 }
@@ -164,8 +166,11 @@ fn each_fault_is_counted_under_its_name() {
     assert!(0 < run(Fault::Noise).errors.malformed);
     let naks = run(Fault::Nak);
     assert!(0 < naks.naks && naks.completed == 0);
-    let sound = run(Fault::None);
-    assert_eq!((sound.duplicates, sound.errors.total(), sound.naks), (0, 0, 0));
+    for fault in [Fault::None, Fault::Question] {
+        let sound = run(fault);
+        assert_eq!((sound.duplicates, sound.errors.total(), sound.naks), (0, 0, 0), "{fault:?}");
+        assert_eq!(sound.completed, run(Fault::None).completed);
+    }
 }
 
 #[test]

@@ -87,6 +87,22 @@ pub(crate) struct Record {
 }
 
 impl Record {
+    /// One that is not in the journal yet.
+    pub(crate) fn free(block: Block, holder: Association) -> Self {
+        Self {
+            block,
+            holder,
+            network: 0,
+            mac: None,
+            state: State::Free,
+            reserved: false,
+            listed: false,
+            expires: 0,
+            position: 0,
+            filed: 0,
+        }
+    }
+
     pub(crate) fn lease(&self) -> Lease6 {
         Lease6 {
             block: self.block,

@@ -313,6 +313,26 @@ impl Table6 {
         Some(self.records[at(slot)].lease())
     }
 
+    /// Lets an address alone that nobody has of us, and that someone was found to use. `false`: a
+    /// client has it by now.
+    pub fn quarantine(&mut self, address: Ipv6Addr, until: u64) -> bool {
+        let block = Block::address(address);
+        let nobody = Association { duid: [].into(), iaid: 0, kind: Kind::Address };
+        let known = self.by_block.get(&block).copied();
+        let Some(slot) = known.or_else(|| self.place(Record::free(block, nobody))) else {
+            return false;
+        };
+        if self.records[at(slot)].state != State::Free {
+            return false;
+        }
+        self.forget_client(slot);
+        let record = &mut self.records[at(slot)];
+        (record.state, record.expires) = (State::Quarantined, until);
+        self.file(slot);
+        self.write(slot);
+        true
+    }
+
     /// Frees one block whose time is over; `Some` if it was a lease. Call until `None`.
     pub fn expire(&mut self, now: u64) -> Option<Lease6> {
         while let Some((second, slot)) = self.calendar.take_due(now) {

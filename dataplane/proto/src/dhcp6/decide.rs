@@ -73,6 +73,9 @@ impl Server {
         // Without a lease there is nothing to commit: say so in an ADVERTISE.
         let commits = rapid && answers.iter().any(IaAnswer::has_lease);
         let kind = if commits { MessageType::Reply } else { MessageType::Advertise };
+        if !commits {
+            self.probe(request, &answers);
+        }
         let answer = Answer { rapid: commits, ..Answer::of(kind, answers) };
         self.send_promise(request, answer, promise);
         Ok(())

@@ -1,8 +1,9 @@
 //! The messages of a lease's life, and the rules for who is not answered.
 
+use ironherd_leases::State;
 use ironherd_leases::v6::{Block, Table6};
-use ironherd_proto::DropReason;
 use ironherd_proto::dhcp6::{Config, Server};
+use ironherd_proto::{DropReason, Instant, Now, UnixSeconds};
 use ironherd_snapshot::{DhcpMode, Range6, ReservationKey6, Snapshot, Subnet6, Vlan};
 use ironherd_wire::dhcp6::code::status;
 use ironherd_wire::dhcp6::{IaKind, MessageType, code};
@@ -356,4 +357,39 @@ fn the_vlan_tells_the_link_where_no_address_does() {
     assert!(
         lab.ask(&Ask::new(Request).na(&[])).unwrap().address().to_string().starts_with("fd77::")
     );
+}
+
+/// What is offered is asked about on the link, once and only where someone could answer; what is
+/// found in use goes to nobody.
+#[test]
+fn an_address_in_use_by_a_stranger_is_let_alone() {
+    let probing = |on| {
+        let mut snapshot = snapshot();
+        snapshot.settings.conflict_probes = on;
+        Lab::new(snapshot)
+    };
+    let solicit = Ask::new(Solicit).na(&[]);
+    let mut lab = probing(false);
+    lab.ask(&solicit).unwrap();
+    assert_eq!(lab.server.poll_probe(), None, "not wanted");
+    let mut lab = probing(true);
+    let offered = lab.ask(&solicit).unwrap().address();
+    let probe = lab.server.poll_probe().unwrap();
+    assert_eq!((probe.link, probe.address), (7, offered));
+    assert_eq!(lab.server.poll_probe(), None, "once");
+    let now = Now { instant: Instant::from_nanos(1), wall: UnixSeconds(lab.now) };
+    assert!(lab.server.handle_conflict(offered, now));
+    let other = lab.ask(&Ask::new(Request).na(&[offered])).unwrap().address();
+    assert_ne!(other, offered);
+    assert!(!lab.server.handle_conflict(other, now), "a client has it by now");
+    assert_eq!(lab.server.poll_probe(), None, "a lease is no offer");
+    assert_eq!(lab.ask(&solicit).unwrap().address(), other);
+    assert_eq!(lab.server.poll_probe(), None, "it is the client's own");
+    // The quarantine outlives a restart, and ends.
+    lab.commit();
+    let (mut table, _) = Table6::recover(&lab.disk);
+    let block = Block::address(offered);
+    assert_eq!(table.lease_at(block).unwrap().state, State::Quarantined);
+    while table.expire(lab.now + 3600).is_some() {}
+    assert_eq!(table.lease_at(block).unwrap().state, State::Free);
 }

@@ -3,6 +3,7 @@
 
 mod duid;
 mod journal;
+mod neighbours;
 
 use std::collections::HashSet;
 use std::io;
@@ -11,18 +12,21 @@ use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, sync_channel};
 use std::time::Duration;
 
 use ironherd_link::LeaseState;
-use ironherd_proto::dhcp6::{Datagram6, Reply6, Server};
+use ironherd_proto::dhcp6::{Datagram6, Probe6, Reply6, Server};
 use ironherd_proto::{DropReason, Instant, Now};
 use ironherd_uring::socket::udp6;
 use ironherd_uring::{
     Datagram, Done, Outgoing, Ring, RingConfig, RingError, SocketId, Source, Target, Waker,
 };
-use tokio::sync::oneshot;
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinHandle;
 
 use self::journal::JournalFile6;
+use self::neighbours::{Neighbours, PROBES_MAX};
 use super::Shared;
 use super::journal::Journal;
 use super::reports::{Reporter, lease6_report};
@@ -46,12 +50,14 @@ pub(crate) struct Dhcp6 {
     waker: Waker,
     stop: Arc<AtomicBool>,
     thread: Option<std::thread::JoinHandle<()>>,
+    neighbours: JoinHandle<()>,
 }
 
 impl Drop for Dhcp6 {
     fn drop(&mut self) {
         self.stop.store(true, Ordering::Relaxed);
         self.waker.wake();
+        self.neighbours.abort();
         if let Some(thread) = self.thread.take() {
             // Its panic has been told already; a turn is short.
             let _ = thread.join();
@@ -84,7 +90,10 @@ pub(crate) async fn start(
     let groups = socket.try_clone().map_err(|it| RackError::port("dhcp6", port, it))?;
     let duid = duid::load(&data_dir.join("duid"))?;
     let journal = JournalFile6::open(&data_dir.join("leases6.journal"), since_epoch().as_secs())?;
-    let parts = Parts { socket, groups, duid, journal, shared };
+    let (view, metrics) = (Arc::clone(&shared.view), Arc::clone(&shared.metrics));
+    let (probes, to_probe) = mpsc::channel(PROBES_MAX);
+    let (conflicts, heard) = sync_channel(PROBES_MAX);
+    let parts = Parts { socket, groups, duid, journal, shared, probes, heard };
     let stop = Arc::new(AtomicBool::new(false));
     let (ready, is_ready) = oneshot::channel();
     let (end, ended) = oneshot::channel();
@@ -111,7 +120,9 @@ pub(crate) async fn start(
     let thread = std::thread::Builder::new().name("rack-dhcp6".to_owned());
     let thread = Some(thread.spawn(serve).map_err(RackError::Thread)?);
     let waker = is_ready.await.map_err(|_| RackError::Panicked)??;
-    Ok(Some((Dhcp6 { waker, stop, thread }, ended)))
+    let neighbours = Neighbours { view, metrics, conflicts, waker: waker.clone() };
+    let neighbours = tokio::spawn(neighbours.run(to_probe));
+    Ok(Some((Dhcp6 { waker, stop, thread, neighbours }, ended)))
 }
 
 /// After a kill the kernel closes the old ring's socket only once the process is gone: a taken port
@@ -150,6 +161,8 @@ struct Parts {
     duid: Vec<u8>,
     journal: JournalFile6,
     shared: Shared,
+    probes: mpsc::Sender<Probe6>,
+    heard: Receiver<Ipv6Addr>,
 }
 
 struct Service {
@@ -161,6 +174,8 @@ struct Service {
     journal: Journal,
     view: Arc<View>,
     shared: Shared,
+    probes: mpsc::Sender<Probe6>,
+    heard: Receiver<Ipv6Addr>, // Addresses that somebody was found to use.
     reporter: Reporter,
     clock: Clock,
     withdrawn: [u64; 2], // What the metrics have already, of `WITHDRAWN`.
@@ -173,7 +188,7 @@ const WITHDRAWN: [DropReason; 2] = [DropReason::Dhcp6Superseded, DropReason::Dhc
 
 impl Service {
     fn new(mut ring: Ring, parts: Parts) -> Result<Self, RingError> {
-        let Parts { socket, groups, duid, journal, shared } = parts;
+        let Parts { socket, groups, duid, journal, shared, probes, heard } = parts;
         let socket = ring.add_datagram_socket(socket)?;
         let JournalFile6 { path, file, bytes, table } = journal;
         ring.set_journal(file);
@@ -195,6 +210,8 @@ impl Service {
             journal,
             view,
             shared,
+            probes,
+            heard,
             reporter,
             tick: clock.now().instant,
             clock,
@@ -220,6 +237,7 @@ impl Service {
                 self.on_done(done, now);
             }
             self.handle_timeouts(now);
+            self.probe(now);
             self.journal.commit(&mut self.ring, &mut self.server, now)?;
             self.send_all();
             self.tell(now);
@@ -293,6 +311,23 @@ impl Service {
                 let rest = self.server.leases().bound_from(place);
                 rest.map(move |(at, it)| (at, lease6_report(&it, LeaseState::Active, now)))
             });
+        }
+    }
+
+    /// Takes in what probes have found, and passes new ones on as far as there is room: offers do
+    /// not wait.
+    fn probe(&mut self, now: Now) {
+        let metrics = &self.shared.metrics;
+        while let Ok(address) = self.heard.try_recv() {
+            add(&metrics.conflicts, 1);
+            let quarantined = self.server.handle_conflict(address, now);
+            let id = "rack.dhcp6.conflict";
+            tracing::warn!(id, %address, quarantined, "somebody uses an address that was offered");
+        }
+        while let Some(probe) = self.server.poll_probe() {
+            if self.probes.try_send(probe).is_err() {
+                add(&metrics.probes_left_out, 1);
+            }
         }
     }
 

@@ -13,9 +13,11 @@ mod machine;
 mod net;
 #[path = "../support/process.rs"]
 mod process;
+mod slow;
 mod world;
 
 use ironherd_rack::Durability;
+use ironherd_wire::dhcp6::MessageType;
 use net::until;
 use world::{KNOWN, STRANGER, World, boot_file};
 
@@ -105,6 +107,29 @@ fn boot_files_come_over_ipv6() {
         let got = world.fetch(&format!("curl -gsf --max-time 20 -o got {url}"), "got");
         assert!(got.is_some_and(|it| it == boot_file()), "{name}");
     }
+}
+
+/// The only address of the range was taken by hand: whoever has it answers the rack's question, and
+/// no client is bound to it. What is reserved is its machine's, and not asked about.
+#[test]
+fn an_address_that_somebody_squats_on_is_refused() {
+    let Some(world) = World::new("squat") else { return };
+    let mut rack = world.start_rack();
+    let only = "fd77::200".parse().ok();
+    world.give_address("fd77::200");
+    let client = world.slow_client();
+    let offer = client.solicit();
+    assert_eq!((offer.kind, offer.address), (MessageType::Advertise, only), "nobody waits");
+    rack.wait_for_metric("conflicts_total", 1);
+    let answer = client.request(&offer);
+    assert_eq!((answer.kind, answer.address), (MessageType::Reply, None));
+    assert_eq!(client.solicit().address, None, "let alone");
+    assert_eq!(rack.metric("conflict_probes_total"), 1);
+    drop(client); // It has the port.
+    world.give_address("fd77::137");
+    let lease = world.dhclient(KNOWN, "-6 -N").expect("the reserved address");
+    assert_eq!(lease["new_ip6_address"], "fd77::137");
+    assert_eq!(rack.metric("conflict_probes_total"), 1);
 }
 
 /// A script holds a machine's token: it goes to the address that its card holds, and names the

@@ -14,6 +14,7 @@ use tempfile::TempDir;
 
 use crate::net::{Namespace, can_run, join, until};
 use crate::process::RackProcess;
+use crate::slow::SlowClient;
 
 pub(crate) const KNOWN: &str = "52:54:00:77:00:10";
 pub(crate) const STRANGER: &str = "52:54:00:77:00:99";
@@ -85,6 +86,10 @@ impl World {
     /// Gives the client an address, as if by DHCP.
     pub(crate) fn give_address(&self, address: &str) {
         self.client.ip(&format!("addr add {address}/64 dev {CLIENT_INTERFACE} nodad"));
+    }
+
+    pub(crate) fn slow_client(&self) -> SlowClient {
+        SlowClient::new(&self.client, CLIENT_INTERFACE)
     }
 
     /// Runs a shell command in the client's namespace, within the world's folder.
@@ -173,7 +178,12 @@ fn snapshot(file: &[u8]) -> Snapshot {
     };
     Snapshot {
         generation: 7,
-        settings: Settings { enlist: true, enlist_key: BootKey([8; 32]), ..Settings::default() },
+        settings: Settings {
+            enlist: true,
+            enlist_key: BootKey([8; 32]),
+            conflict_probes: true,
+            ..Settings::default()
+        },
         subnets6: vec![subnet.into()],
         files: vec![BootFile {
             name: "snponly.efi".to_owned(),

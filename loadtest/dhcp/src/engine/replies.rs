@@ -16,8 +16,10 @@ impl Engine {
             self.measures.errors.malformed += 1;
             return;
         };
-        let kind = message.message_type().filter(|_| message.is_reply());
-        let Some(kind) = kind else {
+        if !message.is_reply() {
+            return; // Somebody else's question: a rack asks who else serves its link.
+        }
+        let Some(kind) = message.message_type() else {
             self.measures.errors.malformed += 1;
             return;
         };

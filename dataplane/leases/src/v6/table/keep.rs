@@ -62,18 +62,8 @@ impl Table6 {
         if let Some(slot) = self.by_block.get(&block) {
             return Some(*slot);
         }
-        self.place(Record {
-            block,
-            holder: ask.holder.clone(),
-            network: ask.network(),
-            mac: ask.mac,
-            state: State::Free,
-            reserved: false,
-            listed: false,
-            expires: 0,
-            position: 0,
-            filed: 0,
-        })
+        let record = Record::free(block, ask.holder.clone());
+        self.place(Record { network: ask.network(), mac: ask.mac, ..record })
     }
 
     /// Gives a block that has none a place: a new one, or that of what was free for longest.
