@@ -6,6 +6,7 @@ mod client;
 mod config;
 mod demo;
 mod dhcp;
+mod doctor;
 mod image;
 mod lab;
 mod lease;
@@ -108,6 +109,9 @@ enum Command {
     /// Plays many clients against a server and measures what they get.
     #[command(subcommand)]
     Load(load::LoadCommand),
+    /// Looks at what this host allows a rack, and says what to do where that is too little.
+    #[command(after_help = "Example: sudo ironherd doctor\nEnds with 1 if a rack would not start.")]
+    Doctor,
     /// Runs a GraphQL document from a file (or `-`) and prints its data.
     Graphql {
         file: PathBuf,
@@ -166,6 +170,7 @@ fn dispatch(arguments: Arguments) -> anyhow::Result<()> {
         Command::Region(args) => return serve::run(config, args, serve::Role::Region),
         Command::Rack(args) => return serve::run(config, args, serve::Role::Rack),
         Command::Load(command) => return load::perform(command, arguments.output),
+        Command::Doctor => return doctor::run(&config, arguments.output),
         _ => {}
     }
     let runtime = tokio::runtime::Runtime::new().context("cannot start the runtime")?;
@@ -186,7 +191,11 @@ async fn run(arguments: Arguments, config: &Config) -> anyhow::Result<()> {
             Client::new(&arguments.url, Token::from_file(file)?)
         };
     match arguments.command {
-        Command::Up(_) | Command::Region(_) | Command::Rack(_) | Command::Load(_) => Ok(()),
+        Command::Up(_)
+        | Command::Region(_)
+        | Command::Rack(_)
+        | Command::Load(_)
+        | Command::Doctor => Ok(()),
         Command::Machine(command) => machine::run(&client()?, output, command).await,
         Command::Fabric(command) => network::fabric::run(&client()?, output, command).await,
         Command::Vlan(command) => network::vlan::run(&client()?, output, command).await,

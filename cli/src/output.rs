@@ -69,10 +69,10 @@ fn cell(value: Option<&Value>) -> Cell {
 /// The colour of a state; everything else keeps the terminal's own.
 pub(crate) fn colour(text: &str) -> Option<Color> {
     match text {
-        "READY" | "DEPLOYED" | "ON" | "DONE" | "ACTIVE" => Some(Color::Green),
-        "BROKEN" | "FAILED" | "DECLINED" => Some(Color::Red),
+        "READY" | "DEPLOYED" | "ON" | "DONE" | "ACTIVE" | "good" => Some(Color::Green),
+        "BROKEN" | "FAILED" | "DECLINED" | "bad" => Some(Color::Red),
         it if it.starts_with("FAILED_") => Some(Color::Red),
-        "COMMISSIONING" | "DEPLOYING" | "RELEASING" | "DISK_ERASING" | "RUNNING" => {
+        "COMMISSIONING" | "DEPLOYING" | "RELEASING" | "DISK_ERASING" | "RUNNING" | "poor" => {
             Some(Color::Yellow)
         }
         "NEW" | "ALLOCATED" => Some(Color::Cyan),

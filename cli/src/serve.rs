@@ -166,19 +166,24 @@ fn rack_config(config: &Config) -> anyhow::Result<RackConfig> {
     let token = std::fs::read_to_string(&token_file).with_context(|| {
         format!("cannot read the rack's token {}; set rack.token_file", token_file.display())
     })?;
+    if [rack.dhcp_port, rack.tftp_port, rack.http_port] == [0, 0, 0] {
+        bail!("every service of the rack is turned off; give rack.dhcp_port, … a port");
+    }
+    Ok(RackConfig { token: Secret::new(token.trim()), ..rack_settings(config) })
+}
+
+/// All but the token.
+pub(crate) fn rack_settings(config: &Config) -> RackConfig {
+    let rack = &config.rack;
     let name = match rack.name.as_str() {
         "" => host_name(),
         name => name.to_owned(),
     };
-    if [rack.dhcp_port, rack.tftp_port, rack.http_port] == [0, 0, 0] {
-        bail!("every service of the rack is turned off; give rack.dhcp_port, … a port");
-    }
     let on = |port: u16| port != 0;
-    Ok(RackConfig {
+    RackConfig {
         name,
         data_dir: config.data_dir.join("rack"),
         region_url: Some(rack.region_url.clone()),
-        token: Secret::new(token.trim()),
         interfaces: rack.interfaces.clone(),
         services: Services {
             dhcp: on(rack.dhcp_port),
@@ -204,7 +209,7 @@ fn rack_config(config: &Config) -> anyhow::Result<RackConfig> {
         relay_rate: rack.relay_rate,
         foreign_probe_seconds: rack.foreign_probe_seconds,
         ..RackConfig::default()
-    })
+    }
 }
 
 fn host_name() -> String {

@@ -20,6 +20,23 @@ pub(crate) fn dhcp(quick: bool, output: &str, rest: &[String]) -> anyhow::Result
     peers("dhcp", &[], quick, output, rest)
 }
 
+/// Our TFTP server beside dnsmasq, tftpd-hpa and atftpd, in namespaces. Rows and samples are kept
+/// in `target/bench/tftp.json`.
+pub(crate) fn tftp(quick: bool, output: &str, rest: &[String]) -> anyhow::Result<()> {
+    run::step("packages of the peers", packages::ensure_peers)?;
+    let tftpd_hpa = packages::unpack_tftpd_hpa(&build::target_dir().join("bench/tftpd-hpa"))?;
+    run::step("build", || run::cargo(&["build", "--release", "--package", "ironherd-peers"]))?;
+    peers("tftp", &[OsStr::new("--tftpd-hpa"), tftpd_hpa.as_os_str()], quick, output, rest)
+}
+
+/// Our HTTP server beside nginx, in namespaces. Rows and samples are kept in
+/// `target/bench/http.json`.
+pub(crate) fn http(quick: bool, output: &str, rest: &[String]) -> anyhow::Result<()> {
+    run::step("packages of the peers", packages::ensure_peers)?;
+    run::step("build", || run::cargo(&["build", "--release", "--package", "ironherd-peers"]))?;
+    peers("http", &[], quick, output, rest)
+}
+
 /// How soon a change in the region is in force in the rack. Rows and samples are kept in
 /// `target/bench/live.json`.
 pub(crate) fn live(quick: bool, output: &str, rest: &[String]) -> anyhow::Result<()> {

@@ -59,9 +59,10 @@ enum Task {
         #[arg(long, default_value_t = 60)]
         seconds: u32,
     },
-    /// Runs one benchmark: `dhcp` beside the servers of others, or a criterion bench by its name.
+    /// Runs one benchmark: `dhcp`, `tftp` or `http` beside the servers of others, how soon a change
+    /// is in force (`live`), or a criterion bench by its name.
     Bench {
-        /// `dhcp`, `live`, `wire_parse`, `dhcp_decide`, …
+        /// `dhcp`, `live`, `tftp`, `http`, `wire_parse`, `dhcp_decide`, …
         name: String,
         /// One short round: a look, not a result.
         #[arg(long)]
@@ -102,6 +103,8 @@ fn perform(task: Task) -> anyhow::Result<()> {
         Task::Bench { name, quick, output, rest } => match name.as_str() {
             "dhcp" => bench::dhcp(quick, &output, &rest),
             "live" => bench::live(quick, &output, &rest),
+            "tftp" => bench::tftp(quick, &output, &rest),
+            "http" => bench::http(quick, &output, &rest),
             _ => bench::criterion(&name, &rest),
         },
     }

@@ -1,6 +1,6 @@
 //! The Debian packages that the demo and the tests run on, and how they get here.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use anyhow::{Context as _, bail};
@@ -49,16 +49,19 @@ const PACKAGES: Packages = &[
     ("tftp-hpa", &["/usr/bin/tftp"]),
     ("atftp", &["/usr/bin/atftp"]),
     ("curl", &["/usr/bin/curl"]),
+    ("wrk", &["/usr/bin/wrk"]),
     ("openssh-client", &["/usr/bin/ssh-keygen"]),
 ];
 
-/// The servers and the generator of others, for `cargo xtask bench dhcp` alone.
+/// The servers and the generator of others, for `cargo xtask bench dhcp`, `tftp` and `http`.
 const PEERS: Packages = &[
     ("iproute2", &["/usr/sbin/ip", "/sbin/ip", "/usr/bin/ip"]),
     ("kea-dhcp4-server", &["/usr/sbin/kea-dhcp4"]),
     ("kea-admin", &["/usr/sbin/perfdhcp"]),
     ("isc-dhcp-server", &["/usr/sbin/dhcpd"]),
     ("dnsmasq-base", &["/usr/sbin/dnsmasq"]),
+    ("atftpd", &["/usr/sbin/atftpd"]),
+    ("nginx-light", &["/usr/sbin/nginx"]),
     ("strace", &["/usr/bin/strace"]),
     ("util-linux", &["/usr/bin/setpriv"]),
 ];
@@ -75,6 +78,17 @@ pub(crate) fn ensure() -> anyhow::Result<()> {
 /// The same for the peers of the bench.
 pub(crate) fn ensure_peers() -> anyhow::Result<()> {
     install(PEERS)
+}
+
+/// Debian's tftpd-hpa, which cannot be installed beside atftpd: unpacked into a folder.
+pub(crate) fn unpack_tftpd_hpa(folder: &Path) -> anyhow::Result<PathBuf> {
+    let program = folder.join("usr/sbin/in.tftpd");
+    if !program.exists() {
+        std::fs::create_dir_all(folder)?;
+        let script = "apt-get download -q tftpd-hpa && dpkg-deb -x tftpd-hpa_*.deb .";
+        run::command(Command::new("sh").args(["-ec", script]).current_dir(folder))?;
+    }
+    Ok(program)
 }
 
 fn install(packages: Packages) -> anyhow::Result<()> {

@@ -33,9 +33,10 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("ironherd-agent", &[]),
     ("ironherd-bmc-sim", &[]),
     ("ironherd-dhcp-load", &["wire", "uring"]),
-    ("ironherd", &["region", "rack", "app", "bmc-sim", "dhcp-load"]),
+    ("ironherd-tftp-load", &["wire", "uring", "dhcp-load"]),
+    ("ironherd", &["region", "rack", "app", "bmc-sim", "dhcp-load", "tftp-load"]),
     ("ironherd-benches", &["wire", "snapshot", "proto", "leases"]),
-    ("ironherd-peers", &["dhcp-load", "rack", "snapshot", "leases", "uring", "wire"]),
+    ("ironherd-peers", &["dhcp-load", "tftp-load", "rack", "snapshot", "leases", "uring", "wire"]),
     ("xtask", &[]),
 ];
 

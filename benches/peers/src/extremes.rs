@@ -12,7 +12,7 @@ use ironherd_snapshot::{ClassSet, Index, Mac};
 use crate::load::{Loader, Way};
 use crate::network::{Network, SERVER_ADDRESS};
 use crate::rack::{POOL_FIRST, snapshot};
-use crate::rows::Row;
+use crate::rows::{Compared as _, Row};
 use crate::servers::Kind;
 
 const BURST_CLIENTS: u32 = 10_000;

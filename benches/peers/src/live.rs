@@ -15,13 +15,12 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail, ensure};
 use clap::Args;
-use comfy_table::{Table, presets};
 use serde_json::json;
 
 use crate::load::{Loader, Outcome};
 use crate::network::{Network, SERVER_ADDRESS};
 use crate::process::{Process, output};
-use crate::rows::{Row, quantile};
+use crate::rows::{self, Row, quantile};
 use scenario::{Change, Sample};
 
 #[derive(Debug, Args)]
@@ -103,7 +102,7 @@ pub(crate) fn run(args: &LiveArgs) -> anyhow::Result<()> {
         fs::write(save, format!("{all:#}\n"))
             .with_context(|| format!("cannot write {}", save.display()))?;
     }
-    print(&args.output, &rows)?;
+    rows::print(&args.output, &rows)?;
     ensure!(load.errors.total() == 0, "wrong replies: {:?}", load.errors);
     Ok(())
 }
@@ -241,19 +240,4 @@ fn rows(samples: &[Sample], load: &Outcome) -> Vec<Row> {
     rows.push(Row::alone("live", "load/lost".to_owned(), "leases", lost));
     rows.push(Row::alone("live", "load/p99".to_owned(), "ms", load.whole.p99_us / 1e3));
     rows
-}
-
-#[allow(clippy::print_stdout, reason = "this is the program's answer")]
-fn print(output: &str, rows: &[Row]) -> anyhow::Result<()> {
-    if output == "json" {
-        println!("{}", serde_json::to_string(rows)?);
-        return Ok(());
-    }
-    let mut table = Table::new();
-    table.load_preset(presets::UTF8_HORIZONTAL_ONLY).set_header(["row", "", "unit"]);
-    for row in rows {
-        table.add_row([row.row.clone(), format!("{:.1}", row.ours), row.unit.to_owned()]);
-    }
-    println!("{table}");
-    Ok(())
 }

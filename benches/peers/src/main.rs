@@ -2,6 +2,7 @@
 
 mod dhcp;
 mod extremes;
+mod http;
 mod live;
 mod load;
 mod network;
@@ -10,12 +11,14 @@ mod rack;
 mod rows;
 mod servers;
 mod sync;
+mod tftp;
 
 use std::ops::ControlFlow;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use ironherd_dhcp_load::{LoadArgs, Path, run};
+use ironherd_tftp_load::TftpLoadArgs;
 
 #[derive(Debug, Parser)]
 #[command(name = "ironherd-peers")]
@@ -36,9 +39,16 @@ enum Command {
     /// Our server, as the bench runs it.
     #[command(hide = true)]
     Rack(rack::RackArgs),
+    /// Boot files by TFTP beside dnsmasq, tftpd-hpa and atftpd.
+    Tftp(tftp::TftpArgs),
+    /// Boot files by HTTP beside nginx.
+    Http(http::HttpArgs),
     /// One load, reported as JSON.
     #[command(hide = true)]
     Load(LoadArgs),
+    /// One load of TFTP clients, reported as JSON.
+    #[command(hide = true)]
+    TftpLoad(TftpLoadArgs),
 }
 
 fn main() -> ExitCode {
@@ -47,7 +57,10 @@ fn main() -> ExitCode {
         Command::Live(args) => live::run(&args),
         Command::LiveDrive(args) => live::drive(&args),
         Command::Rack(args) => rack::run(args),
+        Command::Tftp(args) => tftp::run(&args),
+        Command::Http(args) => http::run(&args),
         Command::Load(args) => load(&args),
+        Command::TftpLoad(args) => tftp_load(&args),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
@@ -62,6 +75,13 @@ fn main() -> ExitCode {
 fn load(args: &LoadArgs) -> anyhow::Result<()> {
     let (plan, via) = args.plan()?;
     let report = run(plan, &Path::open(&via)?, |_| ControlFlow::Continue(()))?;
+    println!("{}", serde_json::to_string(&report)?);
+    Ok(())
+}
+
+#[allow(clippy::print_stdout, reason = "this is the program's answer")]
+fn tftp_load(args: &TftpLoadArgs) -> anyhow::Result<()> {
+    let report = ironherd_tftp_load::run(&args.plan()?, |_| ControlFlow::Continue(()))?;
     println!("{}", serde_json::to_string(&report)?);
     Ok(())
 }

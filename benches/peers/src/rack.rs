@@ -4,9 +4,10 @@ use std::fs;
 use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 use ironherd_rack::{Durability, Rack, RackConfig, Services};
-use ironherd_snapshot::{Range, Snapshot, Subnet};
+use ironherd_snapshot::{BootFile, Range, Snapshot, Subnet};
+use sha2::{Digest as _, Sha256};
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::network::SERVER_ADDRESS;
@@ -16,8 +17,19 @@ pub(crate) struct RackArgs {
     #[arg(long)]
     data_dir: PathBuf,
     /// `durable` or `relaxed`.
-    #[arg(long, value_parser = durability)]
+    #[arg(long, value_parser = durability, default_value = "durable")]
     durability: Durability,
+    /// What it serves.
+    #[arg(long, value_enum, default_value = "dhcp")]
+    service: Service,
+}
+
+/// The service that a bench is about; the others stay off.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Service {
+    Dhcp,
+    Tftp,
+    Http,
 }
 
 fn durability(word: &str) -> Result<Durability, String> {
@@ -45,23 +57,37 @@ pub(crate) fn snapshot() -> Snapshot {
 }
 
 pub(crate) fn prepare(folder: &Path) -> anyhow::Result<()> {
-    fs::write(folder.join("snapshot.json"), serde_json::to_vec(&snapshot())?)?;
+    prepare_with(folder, &[])
+}
+
+/// The same with boot files, each by its name, in the rack's cache.
+pub(crate) fn prepare_with(folder: &Path, files: &[(&str, &[u8])]) -> anyhow::Result<()> {
+    let cache = folder.join("cache");
+    fs::create_dir_all(&cache)?;
+    let mut snapshot = snapshot();
+    for (name, bytes) in files {
+        let sha256: String = Sha256::digest(bytes).iter().map(|it| format!("{it:02x}")).collect();
+        fs::write(cache.join(&sha256), bytes)?;
+        let size_bytes = u64::try_from(bytes.len())?;
+        snapshot.files.push(BootFile { name: (*name).to_owned(), sha256, size_bytes });
+    }
+    fs::write(folder.join("snapshot.json"), serde_json::to_vec(&snapshot)?)?;
     Ok(())
 }
 
 /// Serves until signal 15; then leaves its counters in `metrics`.
 pub(crate) fn run(args: RackArgs) -> anyhow::Result<()> {
     let services = Services {
-        dhcp: true,
+        dhcp: args.service == Service::Dhcp,
         proxy: false,
         dhcp6: false,
-        tftp: false,
-        http: false,
+        tftp: args.service == Service::Tftp,
+        http: args.service == Service::Http,
         gateway: false,
         router_advertisements: false,
     };
     let metrics = args.data_dir.join("metrics");
-    let RackArgs { data_dir, durability } = args;
+    let RackArgs { data_dir, durability, .. } = args;
     // One core serves, so one shard does.
     let config = RackConfig { data_dir, services, durability, shards: 1, ..RackConfig::default() };
     let runtime = tokio::runtime::Runtime::new()?;

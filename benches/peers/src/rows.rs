@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
+use comfy_table::{Table, presets};
+
 use crate::load::whole;
-use crate::servers::Kind;
 
 /// One line of the result, in the form that all benches share.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -27,22 +28,35 @@ pub(crate) enum Better {
     Less,
 }
 
-/// What was measured of one thing, by server and round.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Samples(BTreeMap<Kind, Vec<f64>>);
+/// One of the servers that are compared.
+pub(crate) trait Compared: Copy + Ord {
+    fn name(self) -> &'static str;
+    fn is_ours(self) -> bool;
+}
 
-impl Samples {
-    pub(crate) fn add(&mut self, kind: Kind, value: f64) {
+/// What was measured of one thing, by server and round.
+#[derive(Clone, Debug)]
+pub(crate) struct Samples<K>(BTreeMap<K, Vec<f64>>);
+
+impl<K> Default for Samples<K> {
+    fn default() -> Self {
+        Self(BTreeMap::new())
+    }
+}
+
+impl<K: Compared> Samples<K> {
+    pub(crate) fn add(&mut self, kind: K, value: f64) {
         self.0.entry(kind).or_default().push(value);
     }
 
-    pub(crate) fn median(&self, kind: Kind) -> Option<f64> {
+    pub(crate) fn median(&self, kind: K) -> Option<f64> {
         median(self.0.get(&kind)?)
     }
 
     pub(crate) fn row(
         &self,
-        ours: Kind,
+        bench: &'static str,
+        ours: K,
         row: &str,
         unit: &'static str,
         better: Better,
@@ -54,7 +68,7 @@ impl Samples {
         let ratios: Vec<f64> =
             (0..values.len()).filter_map(|round| self.ratio(ours, round, better)).collect();
         Some(Row {
-            bench: "dhcp",
+            bench,
             row: format!("{row}/{}", ours.name()),
             unit,
             ours: median(values)?,
@@ -65,7 +79,7 @@ impl Samples {
     }
 
     /// Ours against the best peer of the same round.
-    fn ratio(&self, ours: Kind, round: usize, better: Better) -> Option<f64> {
+    fn ratio(&self, ours: K, round: usize, better: Better) -> Option<f64> {
         let ours = *self.0.get(&ours)?.get(round)?;
         let peers = self.0.iter().filter(|(kind, _)| !kind.is_ours());
         let peers = peers.filter_map(|(_, values)| values.get(round).copied());
@@ -83,6 +97,32 @@ impl Row {
         let peers = BTreeMap::new();
         Self { bench, row, unit, ours, peers, ratio: None, cpu_us_per_unit: None }
     }
+}
+
+/// Shows rows as a table, or as JSON for programs.
+#[allow(clippy::print_stdout, reason = "this is the program's answer")]
+pub(crate) fn print(output: &str, rows: &[Row]) -> anyhow::Result<()> {
+    if output == "json" {
+        println!("{}", serde_json::to_string_pretty(rows)?);
+        return Ok(());
+    }
+    let mut table = Table::new();
+    table.load_preset(presets::NOTHING);
+    table.set_header(["row", "unit", "ours", "peers", "ratio", "cpu us"]);
+    for row in rows {
+        let peers = row.peers.iter().map(|(name, value)| format!("{name} {value:.1}"));
+        let optional = |it: Option<f64>| it.map_or(String::new(), |it| format!("{it:.2}"));
+        table.add_row([
+            row.row.clone(),
+            row.unit.to_owned(),
+            format!("{:.1}", row.ours),
+            peers.collect::<Vec<_>>().join(", "),
+            optional(row.ratio),
+            optional(row.cpu_us_per_unit),
+        ]);
+    }
+    println!("{table}");
+    Ok(())
 }
 
 /// The value that so large a part of the values does not exceed; the greatest at 1.
@@ -104,6 +144,7 @@ pub(crate) fn median(values: &[f64]) -> Option<f64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::servers::Kind;
 
     #[test]
     fn ratios_compare_within_a_round_and_with_the_best_peer() {
@@ -114,10 +155,11 @@ mod tests {
             samples.add(Kind::Kea, kea);
             samples.add(Kind::Dnsmasq, dnsmasq);
         }
-        let row = samples.row(Kind::Durable, "rate", "leases/s", Better::More, None).unwrap();
+        let row =
+            samples.row("dhcp", Kind::Durable, "rate", "leases/s", Better::More, None).unwrap();
         assert_eq!((row.ours, row.ratio), (100.0, Some(5.0)));
         assert_eq!(row.peers, BTreeMap::from([("kea_memfile", 20.0), ("dnsmasq", 1.0)]));
-        let row = samples.row(Kind::Durable, "wait", "us", Better::Less, None).unwrap();
+        let row = samples.row("dhcp", Kind::Durable, "wait", "us", Better::Less, None).unwrap();
         assert_eq!(row.ratio, Some(0.01));
     }
 

@@ -12,6 +12,7 @@ use crate::load::Loader;
 use crate::network::{Network, SERVER_ADDRESS, SERVER_INTERFACE};
 use crate::process::{Place, Process, command};
 use crate::rack;
+use crate::rows::Compared;
 
 /// One way of serving that is measured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -34,11 +35,8 @@ pub(crate) struct Running {
 pub(crate) const SERVER_CORE: u32 = 0;
 const READY_PATIENCE: Duration = Duration::from_secs(30);
 
-impl Kind {
-    pub(crate) const ALL: [Self; 6] =
-        [Self::Durable, Self::Relaxed, Self::Kea, Self::Dhcpd, Self::DhcpdDelayed, Self::Dnsmasq];
-
-    pub(crate) fn name(self) -> &'static str {
+impl Compared for Kind {
+    fn name(self) -> &'static str {
         match self {
             Self::Durable => "ironherd_durable",
             Self::Relaxed => "ironherd_relaxed",
@@ -49,9 +47,14 @@ impl Kind {
         }
     }
 
-    pub(crate) fn is_ours(self) -> bool {
+    fn is_ours(self) -> bool {
         matches!(self, Self::Durable | Self::Relaxed)
     }
+}
+
+impl Kind {
+    pub(crate) const ALL: [Self; 6] =
+        [Self::Durable, Self::Relaxed, Self::Kea, Self::Dhcpd, Self::DhcpdDelayed, Self::Dnsmasq];
 
     /// Last address of the pool, which starts at 10.64.0.0. Where allocation is not O(1), a large
     /// pool would measure that alone.

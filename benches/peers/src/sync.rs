@@ -8,6 +8,7 @@ use serde::Serialize;
 
 use crate::load::Loader;
 use crate::process::{Process, command};
+use crate::rows::Compared as _;
 use crate::servers::{Kind, Running, SERVER_CORE};
 
 /// What one server did to its disk.

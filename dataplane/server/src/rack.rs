@@ -22,10 +22,10 @@ use crate::cache::Cache;
 use crate::clock::since_epoch;
 use crate::cold::{ColdFiles, UringFiles};
 use crate::config::RackConfig;
+use crate::doctor;
 use crate::error::RackError;
 use crate::gateway::Gateway;
 use crate::gateway::accept::{self, Limits};
-use crate::host;
 use crate::keeper::{self, Keeper, Layout, load_snapshot};
 use crate::metrics::Metrics;
 use crate::probe::{PROBES_MAX, Prober, ShardProbe};
@@ -102,7 +102,7 @@ impl Rack {
         if config.name.is_empty() {
             config.name = rustix::system::uname().nodename().to_string_lossy().into_owned();
         }
-        host::prepare();
+        doctor::prepare(&config.data_dir);
         let layout = Layout::new(&config.data_dir);
         make_folders(&config.data_dir, &layout.cache)?;
         let lock = lock(&layout.lock)?;

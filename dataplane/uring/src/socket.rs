@@ -2,7 +2,7 @@
 
 use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
-use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 
 use socket2::{Domain, Protocol, Socket, Type};
 
@@ -160,6 +160,23 @@ fn listen(socket: Socket, at: SocketAddr, shared: bool) -> io::Result<TcpListene
     socket.bind(&at.into())?;
     socket.listen(BACKLOG)?;
     Ok(socket.into())
+}
+
+/// Tries whether the kernel cuts what this socket sends into datagrams (`UDP_SEGMENT`).
+///
+/// # Errors
+/// `ENOPROTOOPT` where the kernel is older than 4.18.
+pub fn segments(socket: &impl AsFd) -> io::Result<()> {
+    set_int(&socket2::SockRef::from(socket), libc::SOL_UDP, libc::UDP_SEGMENT, 1024)
+}
+
+/// Lets the kernel hand over datagrams of one length that came together as one (`UDP_GRO`), which
+/// whoever reads the socket cuts apart: by far the cheapest way to hear many.
+///
+/// # Errors
+/// `ENOPROTOOPT` where the kernel is older than 5.0.
+pub fn coalesce(socket: &impl AsFd) -> io::Result<()> {
+    set_int(&socket2::SockRef::from(socket), libc::SOL_UDP, libc::UDP_GRO, 1)
 }
 
 /// The local port of a socket that was bound to port 0.
