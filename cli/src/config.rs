@@ -59,6 +59,8 @@ pub(crate) struct Rack {
     pub(crate) relay_rate: u32,
     /// How often each link is asked for foreign DHCP servers, in seconds; 0: never.
     pub(crate) foreign_probe_seconds: u32,
+    /// Where `GET /metrics` of the rack is answered; empty: nowhere.
+    pub(crate) metrics_listen: String,
 }
 
 impl Default for Config {
@@ -98,6 +100,7 @@ impl Default for Rack {
             card_rate: 8,
             relay_rate: 0,
             foreign_probe_seconds: 60,
+            metrics_listen: "127.0.0.1:5247".to_owned(),
         }
     }
 }

@@ -169,7 +169,13 @@ fn rack_config(config: &Config) -> anyhow::Result<RackConfig> {
     if [rack.dhcp_port, rack.tftp_port, rack.http_port] == [0, 0, 0] {
         bail!("every service of the rack is turned off; give rack.dhcp_port, … a port");
     }
-    Ok(RackConfig { token: Secret::new(token.trim()), ..rack_settings(config) })
+    let metrics_listen = match rack.metrics_listen.as_str() {
+        "" => None,
+        text => Some(text.parse().with_context(|| {
+            format!("rack.metrics_listen = {text:?}: give an address with a port, or nothing")
+        })?),
+    };
+    Ok(RackConfig { token: Secret::new(token.trim()), metrics_listen, ..rack_settings(config) })
 }
 
 /// All but the token.

@@ -108,7 +108,7 @@ drop_reasons! {
     TftpRequestRepeated => "tftp_request_repeated",
     /// A client wants to write.
     TftpWriteRefused => "tftp_write_refused",
-    /// A mode other than octet.
+    /// A mode other than octet, or netascii for what is no short text.
     TftpModeRefused => "tftp_mode_refused",
     /// No file of this name; answered at once, since firmware probes for files that may not exist.
     TftpNotFound => "tftp_not_found",

@@ -1,6 +1,6 @@
 //! TFTP: files to firmware, from a fixed pool of sockets that the caller owns.
 //!
-//! RFC 1350 with the options of RFC 2347, 2348, 2349 and 7440. Read only, octet only.
+//! RFC 1350 with the options of RFC 2347, 2348, 2349 and 7440. Read only; netascii for short texts.
 
 mod ends;
 mod ready;

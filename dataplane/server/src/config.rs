@@ -1,4 +1,6 @@
+use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use ironherd_leases::Slice;
 use ironherd_link::Secret;
@@ -33,6 +35,8 @@ pub struct RackConfig {
     pub relay_rate: u32,
     /// How often each link is asked for foreign DHCP servers, in seconds. 0: never.
     pub foreign_probe_seconds: u32,
+    /// Where `GET /metrics` is answered. Absent: nowhere.
+    pub metrics_listen: Option<SocketAddr>,
     /// Lets tests make the disk fail.
     #[serde(skip)]
     pub disk_faults: DiskFaults,
@@ -65,7 +69,11 @@ impl RackConfig {
         // A card is one shard's; what a relay passes on is spread over all.
         let relay_rate = self.relay_rate.div_ceil(self.shard_count());
         let (card_rate, relay_rate) = (Rate(self.card_rate), Rate(relay_rate));
-        dhcp::Config { card_rate, relay_rate, ..dhcp::Config::default() }
+        let usual = dhcp::Config::default();
+        // What a probe has found stands until the second one after it had its chance.
+        let probed = Duration::from_secs(self.foreign_probe_seconds.into()) * 3;
+        let foreign_memory = usual.foreign_memory.max(probed);
+        dhcp::Config { card_rate, relay_rate, foreign_memory, ..usual }
     }
 
     /// What the DHCPv6 server may do.
@@ -130,6 +138,7 @@ impl Default for RackConfig {
             card_rate: dhcp::Config::default().card_rate.0,
             relay_rate: dhcp::Config::default().relay_rate.0,
             foreign_probe_seconds: 60,
+            metrics_listen: None,
             disk_faults: DiskFaults::default(),
         }
     }
@@ -152,5 +161,19 @@ impl Default for Services {
 impl Default for Ports {
     fn default() -> Self {
         Self { dhcp: 67, proxy: 4011, dhcp6: 547, tftp: 69, http: 5248, gateway: 5249 }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_foreign_server_is_remembered_from_one_probe_to_the_next() {
+        for (probe_seconds, want_seconds) in [(0, 900), (60, 900), (300, 900), (3600, 10_800)] {
+            let config =
+                RackConfig { foreign_probe_seconds: probe_seconds, ..RackConfig::default() };
+            assert_eq!(config.dhcp().foreign_memory, Duration::from_secs(want_seconds));
+        }
     }
 }

@@ -1,62 +1,140 @@
 use std::fmt::Write as _;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use axum::Router;
+use axum::http::header::CONTENT_TYPE;
+use axum::routing::get;
 use ironherd_proto::DropReason;
 use ironherd_uring::RingCounters;
 
 use crate::config::{Durability, RackConfig};
 
-/// What the rack has counted since its start, over all shards.
-#[derive(Debug, Default)]
-pub(crate) struct Metrics {
-    drops: Vec<AtomicU64>,
-    pub(crate) dhcp_requests: AtomicU64,
-    pub(crate) dhcp_replies: AtomicU64,
-    pub(crate) dhcp6_requests: AtomicU64,
-    pub(crate) dhcp6_replies: AtomicU64,
-    pub(crate) dhcp6_leases: AtomicU64,
-    pub(crate) tftp_requests: AtomicU64,
-    pub(crate) tftp_sends: AtomicU64,
-    pub(crate) tftp_bytes: AtomicU64,
-    pub(crate) http_connections: AtomicU64,
-    pub(crate) http_bytes: AtomicU64,
-    pub(crate) journal_commits: AtomicU64,
-    pub(crate) journal_bytes: AtomicU64,
-    pub(crate) journal_failures: AtomicU64,
-    /// Shards that grant nothing, because their disk does not keep what is written.
-    pub(crate) journals_failed: AtomicU64,
-    pub(crate) shards: AtomicU64,
-    /// Addresses asked about, those that somebody used, and those left out for want of room.
-    pub(crate) probes: AtomicU64,
-    pub(crate) conflicts: AtomicU64,
-    pub(crate) probes_left_out: AtomicU64,
+/// Says each metric once: its field, its kind, its name and what it means.
+macro_rules! metrics {
+    ($($(#[doc = $doc:literal])+ $field:ident: $kind:ident => $name:literal,)+) => {
+        /// What the rack has counted since its start, over all shards.
+        #[derive(Debug, Default)]
+        pub(crate) struct Metrics {
+            drops: Vec<AtomicU64>,
+            $($(#[doc = $doc])+ pub(crate) $field: AtomicU64,)+
+        }
+
+        impl Metrics {
+            fn plain(&self) -> Vec<Plain<'_>> {
+                vec![$(Plain {
+                    name: $name,
+                    kind: $kind,
+                    help: concat!($($doc),+),
+                    value: &self.$field,
+                },)+]
+            }
+        }
+    };
+}
+
+/// A metric without labels.
+struct Plain<'a> {
+    name: &'static str,
+    kind: &'static str,
+    help: &'static str, // With a space before it.
+    value: &'a AtomicU64,
+}
+
+const COUNTER: &str = "counter";
+const GAUGE: &str = "gauge";
+const DROPPED: &str = "Packets that got no answer, by why.";
+
+metrics! {
+    /// DHCPv4 datagrams that came in on served links.
+    dhcp_requests: COUNTER => "dhcp_requests_total",
+    /// DHCPv4 replies that were handed to the kernel.
+    dhcp_replies: COUNTER => "dhcp_replies_total",
+    /// DHCPv6 datagrams that came in on served links.
+    dhcp6_requests: COUNTER => "dhcp6_requests_total",
+    /// DHCPv6 replies that were handed to the kernel.
+    dhcp6_replies: COUNTER => "dhcp6_replies_total",
+    /// IPv6 addresses and prefixes that are leased now.
+    dhcp6_leases: GAUGE => "dhcp6_leases",
+    /// Datagrams to port 69.
+    tftp_requests: COUNTER => "tftp_requests_total",
+    /// Sends of TFTP; one may carry a whole window.
+    tftp_sends: COUNTER => "tftp_sends_total",
+    /// Bytes of TFTP that were sent, headers and resends included.
+    tftp_bytes: COUNTER => "tftp_bytes_total",
+    /// HTTP connections that were accepted.
+    http_connections: COUNTER => "http_connections_total",
+    /// Bytes of HTTP that were sent.
+    http_bytes: COUNTER => "http_bytes_total",
+    /// Batches of leases that were written; in durable mode each is synced.
+    journal_commits: COUNTER => "journal_commits_total",
+    /// Length of all lease journals.
+    journal_bytes: GAUGE => "journal_bytes",
+    /// Writes, syncs and compactions of a journal that failed.
+    journal_failures: COUNTER => "journal_failures_total",
+    /// Journals that cannot be written now: nothing is granted there.
+    journals_failed: GAUGE => "journals_failed",
+    /// Threads that answer.
+    shards: GAUGE => "shards",
+    /// Offered addresses that were asked about, by ARP or Neighbor Solicitation.
+    probes: COUNTER => "conflict_probes_total",
+    /// Of those, addresses that somebody was found to use.
+    conflicts: COUNTER => "conflicts_total",
+    /// Addresses that could not be asked about.
+    probes_left_out: COUNTER => "conflict_probes_left_out_total",
     /// 1 while an ACK waits for the disk, 0 while the kernel's word is enough.
-    pub(crate) durable: AtomicU64,
-    pub(crate) journal_compactions: AtomicU64,
-    pub(crate) events_dropped: AtomicU64,
-    pub(crate) lease_resyncs: AtomicU64,
-    pub(crate) sends_refused: AtomicU64,
-    pub(crate) unserved_interface: AtomicU64,
-    pub(crate) snapshot_generation: AtomicU64,
-    pub(crate) files_arriving: AtomicU64,
-    pub(crate) gateway_relayed: AtomicU64,
-    pub(crate) gateway_refused: AtomicU64,
-    pub(crate) gateway_unavailable: AtomicU64,
-    pub(crate) ring_datagrams: AtomicU64,
-    /// Datagrams longer than a buffer, or without the interface they came in on.
-    pub(crate) ring_malformed: AtomicU64,
-    pub(crate) ring_starved: AtomicU64,
-    pub(crate) ring_send_failures: AtomicU64,
-    pub(crate) ring_segmentation_refused: AtomicU64,
-    pub(crate) ring_late: AtomicU64,
-    pub(crate) ring_streams_refused: AtomicU64,
-    pub(crate) ring_overflows: AtomicU64,
-    /// Addresses of all ranges, and how many of them are in use.
-    pub(crate) pool_addresses: AtomicU64,
-    pub(crate) pool_bound: AtomicU64,
-    pub(crate) pool_quarantined: AtomicU64,
-    /// What operators are warned of at the moment.
-    pub(crate) alarms: AtomicU64,
+    durable: GAUGE => "leases_durable",
+    /// Journals that were written anew.
+    journal_compactions: COUNTER => "journal_compactions_total",
+    /// Boot events that found no room on their way to the region.
+    events_dropped: COUNTER => "events_dropped_total",
+    /// Rounds in which all leases are told to the region anew.
+    lease_resyncs: COUNTER => "lease_resyncs_total",
+    /// Replies that found no free send slot.
+    sends_refused: COUNTER => "sends_refused_total",
+    /// Packets on interfaces that serve no subnet.
+    unserved_interface: COUNTER => "unserved_interface_total",
+    /// Which state of the region the rack answers from.
+    snapshot_generation: GAUGE => "snapshot_generation",
+    /// Boot files that are on their way from the region.
+    files_arriving: GAUGE => "files_arriving",
+    /// Requests of agents that were passed on to the region.
+    gateway_relayed: COUNTER => "gateway_relayed_total",
+    /// Requests of agents that the gateway does not pass on.
+    gateway_refused: COUNTER => "gateway_refused_total",
+    /// Requests of agents while the region could not be reached.
+    gateway_unavailable: COUNTER => "gateway_unavailable_total",
+    /// Datagrams that came in.
+    ring_datagrams: COUNTER => "ring_datagrams_total",
+    /// Datagrams longer than a buffer, or of an unknown interface.
+    ring_malformed: COUNTER => "ring_malformed_total",
+    /// Times that no receive buffer was free.
+    ring_starved: COUNTER => "ring_starved_total",
+    /// Sends that the kernel refused.
+    ring_send_failures: COUNTER => "ring_send_failures_total",
+    /// Sends that had to be cut into datagrams one by one.
+    ring_segmentation_refused: COUNTER => "ring_segmentation_refused_total",
+    /// Completions of operations that were given up.
+    ring_late: COUNTER => "ring_late_total",
+    /// HTTP connections beyond the most there may be.
+    ring_streams_refused: COUNTER => "ring_streams_refused_total",
+    /// Completions that the kernel could not queue at once.
+    ring_overflows: COUNTER => "ring_overflows_total",
+    /// IPv4 addresses of all ranges that this rack serves.
+    pool_addresses: GAUGE => "pool_addresses",
+    /// Of those, addresses that are leased.
+    pool_bound: GAUGE => "pool_bound",
+    /// Of those, addresses that are let alone: somebody else uses them.
+    pool_quarantined: GAUGE => "pool_quarantined",
+    /// What operators are warned of now; see `ironherd alarm list`.
+    alarms: GAUGE => "alarms",
+}
+
+/// Answers `GET /metrics`.
+pub(crate) fn router(metrics: &Arc<Metrics>) -> Router {
+    let metrics = Arc::clone(metrics);
+    let kind = [(CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")];
+    Router::new().route("/metrics", get(async move || (kind, metrics.text())))
 }
 
 pub(crate) fn add(counter: &AtomicU64, more: u64) {
@@ -126,66 +204,20 @@ impl Metrics {
     /// All of it, in Prometheus' text form.
     pub(crate) fn text(&self) -> String {
         let mut text = String::with_capacity(8192);
+        let _ = writeln!(text, "# HELP ironherd_rack_dropped_total {DROPPED}");
         text.push_str("# TYPE ironherd_rack_dropped_total counter\n");
         for (reason, counter) in DropReason::ALL.iter().zip(&self.drops) {
             let count = counter.load(Ordering::Relaxed);
-            // Writing to a String cannot fail; this holds for the line below, too.
+            // Writing to a String cannot fail; this holds for the other lines, too.
             let _ = writeln!(text, "ironherd_rack_dropped_total{{reason=\"{reason}\"}} {count}");
         }
-        for (name, kind, value) in self.plain() {
+        for Plain { name, kind, help, value } in self.plain() {
             let value = value.load(Ordering::Relaxed);
+            let _ = writeln!(text, "# HELP ironherd_rack_{name}{help}");
             let _ = writeln!(text, "# TYPE ironherd_rack_{name} {kind}");
             let _ = writeln!(text, "ironherd_rack_{name} {value}");
         }
         text
-    }
-
-    fn plain(&self) -> Vec<(&'static str, &'static str, &AtomicU64)> {
-        const COUNTER: &str = "counter";
-        const GAUGE: &str = "gauge";
-        vec![
-            ("dhcp_requests_total", COUNTER, &self.dhcp_requests),
-            ("dhcp_replies_total", COUNTER, &self.dhcp_replies),
-            ("dhcp6_requests_total", COUNTER, &self.dhcp6_requests),
-            ("dhcp6_replies_total", COUNTER, &self.dhcp6_replies),
-            ("dhcp6_leases", GAUGE, &self.dhcp6_leases),
-            ("tftp_requests_total", COUNTER, &self.tftp_requests),
-            ("tftp_sends_total", COUNTER, &self.tftp_sends),
-            ("tftp_bytes_total", COUNTER, &self.tftp_bytes),
-            ("http_connections_total", COUNTER, &self.http_connections),
-            ("http_bytes_total", COUNTER, &self.http_bytes),
-            ("journal_commits_total", COUNTER, &self.journal_commits),
-            ("journal_bytes", GAUGE, &self.journal_bytes),
-            ("journal_failures_total", COUNTER, &self.journal_failures),
-            ("journals_failed", GAUGE, &self.journals_failed),
-            ("shards", GAUGE, &self.shards),
-            ("conflict_probes_total", COUNTER, &self.probes),
-            ("conflicts_total", COUNTER, &self.conflicts),
-            ("conflict_probes_left_out_total", COUNTER, &self.probes_left_out),
-            ("leases_durable", GAUGE, &self.durable),
-            ("journal_compactions_total", COUNTER, &self.journal_compactions),
-            ("events_dropped_total", COUNTER, &self.events_dropped),
-            ("lease_resyncs_total", COUNTER, &self.lease_resyncs),
-            ("sends_refused_total", COUNTER, &self.sends_refused),
-            ("unserved_interface_total", COUNTER, &self.unserved_interface),
-            ("snapshot_generation", GAUGE, &self.snapshot_generation),
-            ("files_arriving", GAUGE, &self.files_arriving),
-            ("gateway_relayed_total", COUNTER, &self.gateway_relayed),
-            ("gateway_refused_total", COUNTER, &self.gateway_refused),
-            ("gateway_unavailable_total", COUNTER, &self.gateway_unavailable),
-            ("ring_datagrams_total", COUNTER, &self.ring_datagrams),
-            ("ring_malformed_total", COUNTER, &self.ring_malformed),
-            ("ring_starved_total", COUNTER, &self.ring_starved),
-            ("ring_send_failures_total", COUNTER, &self.ring_send_failures),
-            ("ring_segmentation_refused_total", COUNTER, &self.ring_segmentation_refused),
-            ("ring_late_total", COUNTER, &self.ring_late),
-            ("ring_streams_refused_total", COUNTER, &self.ring_streams_refused),
-            ("ring_overflows_total", COUNTER, &self.ring_overflows),
-            ("pool_addresses", GAUGE, &self.pool_addresses),
-            ("pool_bound", GAUGE, &self.pool_bound),
-            ("pool_quarantined", GAUGE, &self.pool_quarantined),
-            ("alarms", GAUGE, &self.alarms),
-        ]
     }
 }
 
@@ -205,5 +237,34 @@ mod tests {
             assert!(text.contains(&line), "{line}");
         }
         assert!(text.contains("ironherd_rack_dhcp_replies_total 0\n"));
+    }
+
+    /// `docs/metrics.md`, which people read instead of this file.
+    #[test]
+    fn the_list_of_metrics_is_up_to_date() {
+        let mut text = String::from(
+            "# Metrics of a rack\n\n\
+             `GET /metrics` at `rack.metrics_listen`, in Prometheus' text form. Made from \
+             `dataplane/server/src/metrics.rs` and\n`dataplane/proto/src/drop_reason.rs`: \
+             `IRONHERD_BLESS=1 cargo test -p ironherd-rack` writes it.\n\n\
+             | name | kind | what it counts |\n|---|---|---|\n",
+        );
+        for Plain { name, kind, help, .. } in Metrics::new().plain() {
+            let _ = writeln!(text, "| `ironherd_rack_{name}` | {kind} |{help} |");
+        }
+        let _ = writeln!(text, "| `ironherd_rack_dropped_total{{reason}}` | counter | {DROPPED} |");
+        text.push_str("\n## Why packets are dropped\n\n| reason | what it means |\n|---|---|\n");
+        for reason in DropReason::ALL {
+            let _ = writeln!(text, "| `{reason}` |{} |", reason.text());
+        }
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/metrics.md");
+        if std::env::var_os("IRONHERD_BLESS").is_some() {
+            std::fs::write(path, &text).unwrap();
+        }
+        let written = std::fs::read_to_string(path).unwrap_or_default();
+        assert!(
+            written == text,
+            "docs/metrics.md is out of date; its first lines say how to renew"
+        );
     }
 }

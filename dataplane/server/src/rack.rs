@@ -1,3 +1,5 @@
+mod listeners;
+
 use std::fs::File;
 use std::net::Ipv4Addr;
 use std::os::unix::fs::PermissionsExt;
@@ -17,6 +19,7 @@ use tokio::net::TcpListener;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 
+use self::listeners::{bind_gateway, bind_metrics};
 use crate::ask::{Asker, Door};
 use crate::cache::Cache;
 use crate::clock::since_epoch;
@@ -27,7 +30,7 @@ use crate::error::RackError;
 use crate::gateway::Gateway;
 use crate::gateway::accept::{self, Limits};
 use crate::keeper::{self, Keeper, Layout, load_snapshot};
-use crate::metrics::Metrics;
+use crate::metrics::{self, Metrics};
 use crate::probe::{PROBES_MAX, Prober, ShardProbe};
 use crate::recovery::{JournalFile, open_journals};
 use crate::shard::dhcp6::{self, Dhcp6};
@@ -110,6 +113,7 @@ impl Rack {
         let snapshot = load_snapshot(&layout.snapshot).map(Arc::new);
         let (sockets, mut ports) = bind_all(&config).await?;
         let gateway_listener = bind_gateway(&config, &mut ports)?;
+        let metrics_listener = bind_metrics(&config, &mut ports);
         let (reports, from_shard) = mpsc::channel(REPORTS_MAX);
         let (compactions, compactions_of_shard) = mpsc::channel(sockets.len() + 1); // And DHCPv6.
         let (probes, probes_of_shard) = mpsc::channel(PROBES_MAX);
@@ -162,6 +166,7 @@ impl Rack {
             claims,
             commands,
             gateway_listener,
+            metrics_listener,
         };
         rack.start_beside(beside)?;
         let shards = rack.waker.0.len();
@@ -222,6 +227,13 @@ impl Rack {
             let metrics = Arc::clone(&shared.metrics);
             self.tasks.spawn(async move {
                 accept::serve(listener, gateway.router(), Limits::default(), metrics).await;
+                Ok(())
+            });
+        }
+        if let Some(listener) = beside.metrics_listener {
+            let (router, metrics) = (metrics::router(&shared.metrics), Arc::clone(&shared.metrics));
+            self.tasks.spawn(async move {
+                accept::serve(listener, router, Limits::default(), metrics).await;
                 Ok(())
             });
         }
@@ -302,6 +314,7 @@ struct Beside {
     claims: Option<Claims>,
     commands: Vec<SyncSender<Command>>,
     gateway_listener: Option<TcpListener>,
+    metrics_listener: Option<TcpListener>,
 }
 
 /// Makes the data folder, for nobody else to read: the snapshot holds the keys of boot tokens.
@@ -331,19 +344,6 @@ fn lock(path: &Path) -> Result<File, RackError> {
         Ok(()) => Ok(file),
         Err(_) => Err(RackError::Locked { path: path.to_owned() }),
     }
-}
-
-fn bind_gateway(
-    config: &RackConfig,
-    ports: &mut BoundPorts,
-) -> Result<Option<TcpListener>, RackError> {
-    if !config.services.gateway {
-        return Ok(None);
-    }
-    let port = config.ports.gateway;
-    let listener = accept::listen(port).map_err(|it| RackError::port("gateway", port, it))?;
-    ports.gateway = listener.local_addr().map_or(0, |it| it.port());
-    Ok(Some(listener))
 }
 
 fn first_view(

@@ -35,7 +35,7 @@ pub(crate) async fn bind_all(config: &RackConfig) -> Result<(Vec<Sockets>, Bound
     let count = config.shard_count();
     let first = Share { index: 0, count };
     let (sockets, bound) = bind_patiently(config, first).await?;
-    let BoundPorts { dhcp, proxy, tftp, http, gateway } = bound;
+    let BoundPorts { dhcp, proxy, tftp, http, gateway, metrics: _ } = bound;
     let ports = Ports { dhcp, proxy, tftp, http, gateway, dhcp6: config.ports.dhcp6 };
     let mut all = vec![sockets];
     for index in 1..count {

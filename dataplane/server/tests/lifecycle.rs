@@ -16,6 +16,7 @@ fn config(data_dir: &Path) -> RackConfig {
         data_dir: data_dir.to_owned(),
         ports: Ports { dhcp: 0, proxy: 0, dhcp6: 0, tftp: 0, http: 0, gateway: 0 },
         interfaces: vec!["lo".to_owned()],
+        metrics_listen: Some(([127, 0, 0, 1], 0).into()),
         // DHCP needs to send whole frames, which takes root.
         services: Services { dhcp: false, ..Services::default() },
         ..RackConfig::default()
@@ -47,7 +48,12 @@ async fn a_rack_stops_when_told_and_leaves_its_folder_to_the_next() {
         let response = reqwest::Client::builder().no_proxy().build();
         let response = response.unwrap().get(url).send().await.unwrap();
         assert_eq!(response.status().as_u16(), 404);
-        assert!(rack.handle().metrics_text().contains("http_connections_total 1\n"));
+        let url = format!("http://127.0.0.1:{}/metrics", ports.metrics);
+        let response = reqwest::Client::builder().no_proxy().build();
+        let response = response.unwrap().get(url).send().await.unwrap();
+        let text = response.error_for_status().unwrap().text().await.unwrap();
+        assert!(text.contains("# HELP ironherd_rack_http_connections_total HTTP connections"));
+        assert!(text.contains("\nironherd_rack_http_connections_total 1\n"), "{text}");
         timeout(PATIENCE, rack.run_until(ready(()))).await.expect("it stops in time").unwrap();
     }
 }

@@ -16,6 +16,8 @@ use crate::{DropReason, Files, Made};
 const WINDOW_BYTES_MAX: usize = 65_507;
 /// The most segments that every kernel with UDP_SEGMENT takes.
 const SEGMENTS_MAX: u16 = 64;
+/// The longest text that is sent as netascii: each transfer holds a copy of its own.
+const NETASCII_BYTES_MAX: usize = 64 << 10;
 /// How much longer an IPv6 header is than an IPv4 one.
 const IPV6_MORE_BYTES: u16 = 20;
 
@@ -34,12 +36,15 @@ impl Server {
         {
             return Ok(());
         }
-        if request.mode != Mode::Octet {
+        if request.mode == Mode::Other {
             return Err(DropReason::TftpModeRefused);
         }
         let name = Name::clean(request.name).ok_or(DropReason::TftpNotFound)?;
         let name = name.as_str();
-        let file = find(files, name)?;
+        let mut file = find(files, name)?;
+        if request.mode == Mode::Netascii {
+            file = netascii(&file).ok_or(DropReason::TftpModeRefused)?;
+        }
         if self.config.transfers_max <= self.by_peer.len() {
             return Err(DropReason::TftpFull);
         }
@@ -88,7 +93,7 @@ impl Server {
         let (code, message) = match reason {
             DropReason::TftpWriteRefused => (ErrorCode::AccessViolation, "files are read-only"),
             DropReason::TftpModeRefused => {
-                (ErrorCode::IllegalOperation, "only octet (binary) mode is served")
+                (ErrorCode::IllegalOperation, "ask in octet (binary) mode")
             }
             DropReason::TftpNotFound => (ErrorCode::NotFound, "no such file"),
             DropReason::TftpNotHolder => {
@@ -128,6 +133,26 @@ fn find(files: &dyn Files, name: &str) -> Result<Bytes, DropReason> {
         None if files.is_arriving(name) => Err(DropReason::TftpArriving),
         None => Err(DropReason::TftpNotFound),
     }
+}
+
+/// A text with the line ends of netascii (RFC 764, by RFC 1350): CR LF, and CR NUL for a lone CR.
+/// `None`: it is longer than any script, and a binary file would come out broken.
+fn netascii(file: &Bytes) -> Option<Bytes> {
+    if NETASCII_BYTES_MAX < file.len() || file.contains(&0) {
+        return None;
+    }
+    if !file.iter().any(|it| matches!(it, b'\n' | b'\r')) {
+        return Some(file.clone());
+    }
+    let mut text = Vec::with_capacity(file.len() + file.len() / 16);
+    for byte in file {
+        match byte {
+            b'\n' => text.extend_from_slice(b"\r\n"),
+            b'\r' => text.extend_from_slice(b"\r\0"),
+            other => text.push(*other),
+        }
+    }
+    Some(text.into())
 }
 
 /// Grants what was asked, within our bounds; an option that was not asked stays absent.

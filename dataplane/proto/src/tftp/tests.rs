@@ -27,7 +27,9 @@ impl Rig {
         let files = MemoryFiles::default()
             .arriving("late.efi")
             .with("snponly.efi", pattern(10_000))
-            .with("empty", "");
+            .with("empty", "")
+            .with("menu.cfg", "one\ntwo\rthree\r\n")
+            .with("long.cfg", "x".repeat(65_537));
         Self { server: Server::new(config), files, ms: 1_000 }
     }
 
@@ -362,4 +364,32 @@ fn deadlines_follow_the_measured_round_trip() {
     assert_eq!(rig.output(), None);
     rig.wait(20);
     assert_eq!(rig.blocks().1, [6]);
+}
+
+#[test]
+fn a_text_in_netascii_has_the_line_ends_of_the_network() {
+    let mut rig = Rig::new(Config::default());
+    let ask = |rig: &mut Rig, port, name: &str, mode: &str| {
+        let request = format!("\0\x01{name}\0{mode}\0tsize\x000\0");
+        rig.request(client(port), request.as_bytes())
+    };
+    ask(&mut rig, 1, "menu.cfg", "NetASCII").unwrap();
+    let (sent, datagrams) = rig.output().unwrap();
+    let Packet::OptionAck(granted) = parse(&datagrams[0]).unwrap() else { panic!("no OACK") };
+    let want = b"one\r\ntwo\r\0three\r\0\r\n";
+    assert_eq!(granted.transfer_bytes, Some(want.len() as u64), "as it is sent");
+    rig.ack(sent, 0).unwrap();
+    let (_, datagrams) = rig.output().unwrap();
+    assert_eq!(parse(&datagrams[0]).unwrap(), Packet::Data { block: 1, payload: want });
+    ask(&mut rig, 2, "menu.cfg", "octet").unwrap();
+    let (sent, _) = rig.output().unwrap();
+    rig.ack(sent, 0).unwrap();
+    let (_, datagrams) = rig.output().unwrap();
+    let payload = b"one\ntwo\rthree\r\n";
+    assert_eq!(parse(&datagrams[0]).unwrap(), Packet::Data { block: 1, payload });
+    // A boot loader would come out broken, and a long text would be held in memory for each.
+    for (port, name) in [(3, "snponly.efi"), (4, "long.cfg")] {
+        let refused = ask(&mut rig, port, name, "netascii");
+        assert_eq!(refused, Err(DropReason::TftpModeRefused), "{name}");
+    }
 }

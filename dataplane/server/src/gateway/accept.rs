@@ -63,7 +63,7 @@ pub(crate) fn listen(port: u16) -> io::Result<TcpListener> {
     }
 }
 
-fn listen_on(address: SocketAddr) -> io::Result<TcpListener> {
+pub(crate) fn listen_on(address: SocketAddr) -> io::Result<TcpListener> {
     let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
     if address.is_ipv6() {
         socket.set_only_v6(false)?;

@@ -29,6 +29,7 @@ pub struct BoundPorts {
     pub tftp: u16,
     pub http: u16,
     pub gateway: u16,
+    pub metrics: u16,
 }
 
 /// What a socket is for.
