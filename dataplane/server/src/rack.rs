@@ -11,15 +11,14 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use ironherd_leases::Claims;
-use ironherd_link::{Ends, LinkConfig, LinkError, Report, Rounds};
+use ironherd_link::{Ends, LinkConfig, Report, Rounds};
 use ironherd_proto::DropReason;
 use ironherd_snapshot::Snapshot;
 use ironherd_uring::interfaces;
-use tokio::net::TcpListener;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 
-use self::listeners::{bind_gateway, bind_metrics};
+use self::listeners::Listeners;
 use crate::ask::{Asker, Door};
 use crate::cache::Cache;
 use crate::clock::since_epoch;
@@ -27,10 +26,8 @@ use crate::cold::{ColdFiles, UringFiles};
 use crate::config::RackConfig;
 use crate::doctor;
 use crate::error::RackError;
-use crate::gateway::Gateway;
-use crate::gateway::accept::{self, Limits};
 use crate::keeper::{self, Keeper, Layout, load_snapshot};
-use crate::metrics::{self, Metrics};
+use crate::metrics::Metrics;
 use crate::probe::{PROBES_MAX, Prober, ShardProbe};
 use crate::recovery::{JournalFile, open_journals};
 use crate::shard::dhcp6::{self, Dhcp6};
@@ -112,8 +109,7 @@ impl Rack {
         let epoch = next_epoch(&layout.epoch)?;
         let snapshot = load_snapshot(&layout.snapshot).map(Arc::new);
         let (sockets, mut ports) = bind_all(&config).await?;
-        let gateway_listener = bind_gateway(&config, &mut ports)?;
-        let metrics_listener = bind_metrics(&config, &mut ports);
+        let listeners = Listeners::bind(&config, &mut ports)?;
         let (reports, from_shard) = mpsc::channel(REPORTS_MAX);
         let (compactions, compactions_of_shard) = mpsc::channel(sockets.len() + 1); // And DHCPv6.
         let (probes, probes_of_shard) = mpsc::channel(PROBES_MAX);
@@ -165,8 +161,7 @@ impl Rack {
             heard: heard_by_shard,
             claims,
             commands,
-            gateway_listener,
-            metrics_listener,
+            listeners,
         };
         rack.start_beside(beside)?;
         let shards = rack.waker.0.len();
@@ -220,23 +215,7 @@ impl Rack {
     fn start_beside(&mut self, beside: Beside) -> Result<(), RackError> {
         let Beside { config, layout, shared, cold, .. } = beside;
         let (snapshots, snapshots_of_link) = watch::channel(beside.snapshot.clone());
-        if let Some(listener) = beside.gateway_listener {
-            let region = config.region_url.as_deref();
-            let gateway = Gateway::new(region, Arc::clone(&shared.metrics))
-                .map_err(|it| RackError::Link(LinkError::Unreachable(it)))?;
-            let metrics = Arc::clone(&shared.metrics);
-            self.tasks.spawn(async move {
-                accept::serve(listener, gateway.router(), Limits::default(), metrics).await;
-                Ok(())
-            });
-        }
-        if let Some(listener) = beside.metrics_listener {
-            let (router, metrics) = (metrics::router(&shared.metrics), Arc::clone(&shared.metrics));
-            self.tasks.spawn(async move {
-                accept::serve(listener, router, Limits::default(), metrics).await;
-                Ok(())
-            });
-        }
+        self.serve(beside.listeners, &config, &shared.metrics)?;
         let ways = beside.commands.iter().cloned().zip(self.waker.0.iter().cloned());
         let doors: Vec<_> = ways.map(|(commands, waker)| Door { commands, waker }).collect();
         let (view, metrics) = (Arc::clone(&shared.view), Arc::clone(&shared.metrics));
@@ -313,8 +292,7 @@ struct Beside {
     heard: Receiver<Heard>,
     claims: Option<Claims>,
     commands: Vec<SyncSender<Command>>,
-    gateway_listener: Option<TcpListener>,
-    metrics_listener: Option<TcpListener>,
+    listeners: Listeners,
 }
 
 /// Makes the data folder, for nobody else to read: the snapshot holds the keys of boot tokens.
