@@ -65,6 +65,15 @@ impl Contest {
         let (rates, cpu) = (Samples::default(), Samples::default());
         Self { row, clients, window_blocks, rates, cpu }
     }
+
+    /// The rate; and the processor time for a megabyte, which the generator does not bound.
+    fn rows(&self) -> Vec<Row> {
+        let Self { row, rates, cpu, .. } = self;
+        let rate = rates.row("tftp", Kind::Ironherd, row, "MB/s", Better::More, Some(cpu));
+        let name = format!("{row}/cpu");
+        let cost = cpu.row("tftp", Kind::Ironherd, &name, "us/MB", Better::Less, None);
+        rate.into_iter().chain(cost).collect()
+    }
 }
 
 /// What is measured, and what it came from.
@@ -115,10 +124,7 @@ pub(crate) fn run(args: &TftpArgs) -> anyhow::Result<()> {
             process.stop()?;
         }
     }
-    let rate = |it: &Contest| {
-        it.rates.row("tftp", Kind::Ironherd, it.row, "MB/s", Better::More, Some(&it.cpu))
-    };
-    let mut all: Vec<Row> = contests.iter().filter_map(rate).collect();
+    let mut all: Vec<Row> = contests.iter().flat_map(Contest::rows).collect();
     if kinds.contains(&Kind::Ironherd) && !args.smoke {
         for kind in [Kind::Ironherd, Kind::Dnsmasq].into_iter().filter(|it| kinds.contains(it)) {
             all.extend(bench.storm(kind)?);
@@ -178,9 +184,11 @@ impl Bench<'_> {
         let cpu = process.cpu()?.saturating_sub(before).as_secs_f64();
         self.note(kind, row, &outcome);
         contest.rates.add(kind, outcome.megabytes_per_second);
-        // Of those that serve in other processes this tells nothing, so it is shown for ours alone.
         let megabytes = outcome.megabytes_per_second * outcome.seconds;
-        contest.cpu.add(kind, cpu * 1e6 / megabytes.max(1e-9));
+        if kind != Kind::TftpdHpa {
+            // Which serves in other processes.
+            contest.cpu.add(kind, cpu * 1e6 / megabytes.max(1e-9));
+        }
         check(kind, &outcome)
     }
 
