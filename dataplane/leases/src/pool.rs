@@ -166,6 +166,11 @@ impl Pools {
         true
     }
 
+    /// Whether no snapshot was taken over yet.
+    pub(crate) fn is_unset(&self) -> bool {
+        self.generation.is_none()
+    }
+
     /// The places of one subnet's pools.
     pub(crate) fn of_subnet(&self, subnet: usize) -> Range<usize> {
         self.by_subnet.get(subnet).cloned().unwrap_or_default()

@@ -288,6 +288,21 @@ mod tests {
         Mac([2, 0, 0, 0, 0, client])
     }
 
+    /// Ends the lease of every third client that has one.
+    pub(super) fn release_some(journals: &mut [JournalFile]) {
+        for journal in journals {
+            let table = &mut journal.table;
+            let ended: Vec<_> = table.bound().filter(|it| it.mac.0[5] % 3 == 0).collect();
+            for lease in ended {
+                table.release(lease.mac, lease.address, NOW).unwrap();
+            }
+            let mut bytes = Vec::new();
+            if table.take_batch(&mut bytes).is_some() {
+                journal.file.write_all(&bytes).unwrap();
+            }
+        }
+    }
+
     /// Binds some clients, each by its shard, and puts that into the journals.
     pub(super) fn bind_all(journals: &mut [JournalFile], index: &Index) {
         for journal in journals {
@@ -302,8 +317,9 @@ mod tests {
                 table.bind(&ask, address, NOW + LEASE_SECONDS).unwrap();
             }
             let mut bytes = Vec::new();
-            if table.take_batch(&mut bytes).is_some() {
+            if let Some(position) = table.take_batch(&mut bytes) {
                 journal.file.write_all(&bytes).unwrap();
+                table.handle_committed(position);
             }
         }
     }
@@ -331,6 +347,24 @@ mod tests {
             assert_eq!(leases(&journals), want, "{count} shards");
             let names = std::fs::read_dir(folder.path()).unwrap();
             assert_eq!(names.count(), count as usize, "one file a shard");
+        }
+    }
+
+    /// Who had an address last gets it again, whatever the number of shards has become.
+    #[test]
+    fn what_clients_had_last_outlives_a_change_of_the_number_of_shards() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut journals = open_journals(folder.path(), 3, [1, 2], NOW).unwrap();
+        bind_all(&mut journals, &index());
+        let before = leases(&journals);
+        release_some(&mut journals);
+        let ended: Vec<_> = before.into_iter().filter(|(mac, _)| mac.0[5] % 3 == 0).collect();
+        assert_eq!(ended.len(), 34);
+        let journals = open_journals(folder.path(), 2, [3, 4], NOW).unwrap();
+        for (mac, address) in ended {
+            let journal = journals.iter().find(|it| it.table.slice().holds(mac)).unwrap();
+            let lease = journal.table.lease_of(mac, [10, 0, 0, 0].into()).unwrap();
+            assert_eq!((lease.address, lease.state), (address, State::Free));
         }
     }
 

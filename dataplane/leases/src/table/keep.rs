@@ -130,11 +130,13 @@ impl Table {
 
     /// The number and the slot of all that is worth writing, in no order.
     fn written(&self) -> impl Iterator<Item = (u64, u32)> {
-        let worth = |record: &Record| match record.state {
+        let unset = self.pools.is_unset();
+        let worth = move |record: &Record| match record.state {
             State::Bound | State::Quarantined => true,
             // Affinity is worth keeping only where the address may be handed out again, and where
-            // it was ever written.
-            State::Free => record.pool != NO_SLOT && record.position != 0,
+            // it was ever written. Before the first snapshot nobody knows where that is; and then
+            // an older journal may still lie around that would bring an ended lease back.
+            State::Free => record.position != 0 && (unset || record.pool != NO_SLOT),
             State::Offered => false,
         };
         let numbered = (0_u32..).zip(&self.records).filter(move |(_, record)| worth(record));

@@ -171,6 +171,11 @@ impl Pools {
         self.all.iter_mut().flatten()
     }
 
+    /// Whether no snapshot was taken over yet.
+    pub(crate) fn is_unset(&self) -> bool {
+        self.generation.is_none()
+    }
+
     pub(crate) fn has(&self, block: Block, kind: Kind) -> bool {
         self.all.iter().any(|it| it[kind as usize].contains(block))
     }

@@ -117,7 +117,7 @@ impl<'a> Disk<'a> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::tests::{LEASE_SECONDS, NOW, bind_all, index, leases};
+    use super::super::tests::{LEASE_SECONDS, NOW, bind_all, index, leases, release_some};
     use super::super::{is_journal, open_journals, open_with};
     use super::*;
 
@@ -143,6 +143,7 @@ mod tests {
                     let folder = folder.path();
                     let mut journals = open_journals(folder, from, [1, 2], NOW).unwrap();
                     bind_all(&mut journals, &index());
+                    release_some(&mut journals);
                     let want = leases(&journals);
                     over_is_done = start(folder, over, first, STARTS[0]);
                     let to_is_done = start(folder, to, second, STARTS[1]);

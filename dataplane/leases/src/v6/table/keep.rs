@@ -206,7 +206,10 @@ impl Table6 {
         let worth = |record: &Record| match record.state {
             State::Bound | State::Quarantined => true,
             // Affinity is worth keeping only where the block may be handed out again.
-            State::Free => record.position != 0 && self.pools.has(record.block, record.holder.kind),
+            State::Free => {
+                let has = || self.pools.has(record.block, record.holder.kind);
+                record.position != 0 && (self.pools.is_unset() || has())
+            }
             State::Offered => false,
         };
         // What a client had last must come last, for it replaces the earlier ones.
