@@ -360,7 +360,8 @@ mod tests {
         release_some(&mut journals);
         let ended: Vec<_> = before.into_iter().filter(|(mac, _)| mac.0[5] % 3 == 0).collect();
         assert_eq!(ended.len(), 34);
-        let journals = open_journals(folder.path(), 2, [3, 4], NOW).unwrap();
+        drop(open_journals(folder.path(), 2, [3, 4], NOW).unwrap());
+        let journals = open_journals(folder.path(), 2, [5, 6], NOW).unwrap();
         for (mac, address) in ended {
             let journal = journals.iter().find(|it| it.table.slice().holds(mac)).unwrap();
             let lease = journal.table.lease_of(mac, [10, 0, 0, 0].into()).unwrap();

@@ -134,8 +134,7 @@ impl Table {
         let worth = move |record: &Record| match record.state {
             State::Bound | State::Quarantined => true,
             // Affinity is worth keeping only where the address may be handed out again, and where
-            // it was ever written. Before the first snapshot nobody knows where that is; and then
-            // an older journal may still lie around that would bring an ended lease back.
+            // it was ever written. Before the first snapshot nobody knows where that is.
             State::Free => record.position != 0 && (unset || record.pool != NO_SLOT),
             State::Offered => false,
         };
