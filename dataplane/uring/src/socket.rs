@@ -3,6 +3,7 @@
 use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::time::Duration;
 
 use socket2::{Domain, Protocol, Socket, Type};
 
@@ -13,6 +14,13 @@ const RECEIVE_BUFFER_BYTES: usize = 16 << 20;
 
 /// Connections that wait for their accept; the kernel caps it at `net.core.somaxconn`.
 const BACKLOG: i32 = 4096;
+
+/// What a connection nearby may have under way; the kernel allows twice as much, for its own needs.
+/// By itself it would let each grow to megabytes: with many connections more than any cache holds,
+/// and more memory than a storm of machines may take.
+const NEAR_SEND_BYTES: usize = 128 << 10;
+/// From here on so little under way would slow a connection down: the kernel decides.
+const FAR: Duration = Duration::from_millis(2);
 
 /// Which part of the clients one of several shards serves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -192,10 +200,32 @@ pub fn local_port(socket: &OwnedFd) -> io::Result<u16> {
 pub(crate) fn accepted(socket: &OwnedFd) -> io::Result<(SocketAddr, SocketAddr)> {
     let socket = socket2::SockRef::from(socket);
     socket.set_tcp_nodelay(true)?;
+    if round_trip(&socket).is_some_and(|it| it < FAR) {
+        socket.set_send_buffer_size(NEAR_SEND_BYTES)?;
+    }
     let ip = |address: socket2::SockAddr| {
         address.as_socket().ok_or_else(|| io::Error::from_raw_os_error(libc::EAFNOSUPPORT))
     };
     Ok((ip(socket.peer_addr()?)?, ip(socket.local_addr()?)?))
+}
+
+/// The round trip of a connection, as the kernel has measured it from the first packets on.
+fn round_trip(socket: &Socket) -> Option<Duration> {
+    // SAFETY: a tcp_info is plain integers; all zero is valid.
+    let mut info: libc::tcp_info = unsafe { std::mem::zeroed() };
+    let mut len = libc::socklen_t::try_from(size_of_val(&info)).ok()?;
+    // SAFETY: the kernel writes at most `len` bytes into `info`, which is valid during the call.
+    let got = unsafe {
+        libc::getsockopt(
+            socket.as_raw_fd(),
+            libc::IPPROTO_TCP,
+            libc::TCP_INFO,
+            (&raw mut info).cast(),
+            &raw mut len,
+        )
+    };
+    let measured = got == 0 && 0 < info.tcpi_rtt;
+    measured.then(|| Duration::from_micros(info.tcpi_rtt.into()))
 }
 
 /// The forced size needs CAP_NET_ADMIN; without it the kernel caps the plain one, which still runs.
@@ -218,4 +248,29 @@ fn set_int(socket: &Socket, level: i32, option: i32, value: i32) -> io::Result<(
     let set =
         unsafe { libc::setsockopt(socket.as_raw_fd(), level, option, bytes.as_ptr().cast(), len) };
     if set == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::TcpStream;
+
+    use super::*;
+
+    #[test]
+    fn a_connection_nearby_has_little_under_way() {
+        let listener = listener(0, false).unwrap();
+        let address = (Ipv4Addr::LOCALHOST, listener.local_addr().unwrap().port());
+        let client = TcpStream::connect(address).unwrap();
+        let (socket, peer) = listener.accept().unwrap();
+        let socket = OwnedFd::from(socket);
+        let near = round_trip(&socket2::SockRef::from(&socket)).expect("it is measured");
+        let (told, _) = accepted(&socket).unwrap();
+        assert_eq!((told, peer), (client.local_addr().unwrap(), client.local_addr().unwrap()));
+        let allowed = socket2::SockRef::from(&socket).send_buffer_size().unwrap();
+        if near < FAR {
+            assert_eq!(allowed, 2 * NEAR_SEND_BYTES);
+        } else {
+            assert_ne!(allowed, 2 * NEAR_SEND_BYTES, "a busy computer: {near:?}");
+        }
+    }
 }
