@@ -37,9 +37,13 @@ pub fn join(mut tables: Vec<Table>) -> Joined {
 /// Moves all times of a rack's tables: those of another clock become those of this one. Write every
 /// table to its journal anew before serving.
 pub fn shift_times(tables: &mut [Table], seconds: i64) {
-    let numbers = tables.first().map_or(0, |it| it.claims().last_number());
+    let last = tables.first().map_or(0, |it| it.claims().last_number());
+    let lowest = tables.iter().filter_map(Table::lowest_number).min();
+    // The lowest follows on the last: each is above all old ones, and as many starts as there may
+    // ever be do not use the numbers up.
+    let numbers = lowest.map_or(0, |it| last + 1 - it.min(last));
     for table in tables {
-        table.claims().start_after(numbers.saturating_mul(2));
+        table.claims().start_after(last.saturating_add(numbers));
         table.shift(seconds, numbers);
     }
 }

@@ -369,6 +369,22 @@ mod tests {
         }
     }
 
+    /// A rack that rests for an hour each time it was started, for years: numbers do not run out.
+    #[test]
+    fn many_leaps_of_the_clock_lose_no_lease() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut journals = open_journals(folder.path(), 2, [1, 2], NOW).unwrap();
+        bind_all(&mut journals, &index());
+        let want = leases(&journals);
+        for start in 1..=200 {
+            let now = NOW + start * 3600;
+            let journals = open_journals(folder.path(), 2, [3, 4], now).unwrap();
+            assert_eq!(leases(&journals), want, "start {start}");
+            let highest = journals.iter().flat_map(|it| it.table.bound()).map(|it| it.position.0);
+            assert!(highest.max().unwrap() <= (start + 1) * u64::from(CLIENTS), "start {start}");
+        }
+    }
+
     /// A clock that was or is wrong: leases have as long to go as when the rack last wrote one.
     #[test]
     fn a_leap_of_the_clock_between_two_runs_moves_the_leases() {

@@ -27,6 +27,11 @@ impl Table {
         recovery
     }
 
+    /// The lowest number of a record that is in a journal.
+    pub(crate) fn lowest_number(&self) -> Option<u64> {
+        self.records.iter().map(|it| it.position).filter(|it| *it != 0).min()
+    }
+
     /// Moves all times, and numbers all records anew by `numbers`: what is written now overtakes
     /// what was written before.
     pub(crate) fn shift(&mut self, seconds: i64, numbers: u64) {
