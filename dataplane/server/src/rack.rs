@@ -21,7 +21,7 @@ use tokio::task::JoinSet;
 use self::listeners::Listeners;
 use crate::ask::{Asker, Door};
 use crate::cache::Cache;
-use crate::clock::since_epoch;
+use crate::clock::{Clock, since_epoch};
 use crate::cold::{ColdFiles, UringFiles};
 use crate::config::RackConfig;
 use crate::doctor;
@@ -99,9 +99,7 @@ impl Rack {
     /// # Errors
     /// See [`RackError`]; nothing is left running.
     pub async fn start(mut config: RackConfig) -> Result<Self, RackError> {
-        if config.name.is_empty() {
-            config.name = rustix::system::uname().nodename().to_string_lossy().into_owned();
-        }
+        name_after_host(&mut config.name);
         doctor::prepare(&config.data_dir);
         let layout = Layout::new(&config.data_dir);
         make_folders(&config.data_dir, &layout.cache)?;
@@ -115,6 +113,7 @@ impl Rack {
         let (probes, probes_of_shard) = mpsc::channel(PROBES_MAX);
         let (heard, heard_by_shard) = sync_channel(HEARD_MAX);
         let shared = Shared {
+            clock: Clock::new(),
             view: Arc::new(ArcSwap::from_pointee(first_view(&config, &layout, &snapshot, ports)?)),
             metrics: Arc::new(Metrics::new()),
             reports,
@@ -130,7 +129,7 @@ impl Rack {
         };
         let generation = snapshot.as_ref().map_or(0, |it| it.generation);
         shared.metrics.show(&config, generation);
-        let journals = read_journals(&layout, config.shard_count()).await?;
+        let journals = read_journals(&layout, &config, shared.clock).await?;
         let claims = journals.first().map(|it| it.table.claims().clone());
         let stop = Arc::new(AtomicBool::new(false));
         let shards = start_all(sockets, journals, config.capture_bytes, &shared, &stop).await?;
@@ -302,15 +301,25 @@ fn make_folders(data_dir: &Path, cache: &Path) -> Result<(), RackError> {
     std::fs::set_permissions(data_dir, owner_only).map_err(RackError::file(data_dir))
 }
 
+fn name_after_host(name: &mut String) {
+    if name.is_empty() {
+        *name = rustix::system::uname().nodename().to_string_lossy().into_owned();
+    }
+}
+
 /// Reads the leases back, off the threads that serve tokio: it may take a while.
-async fn read_journals(layout: &Layout, count: u32) -> Result<Vec<JournalFile>, RackError> {
-    let folder = layout.folder.clone();
+async fn read_journals(
+    layout: &Layout,
+    config: &RackConfig,
+    clock: Clock,
+) -> Result<Vec<JournalFile>, RackError> {
+    let (folder, count) = (layout.folder.clone(), config.shard_count());
     let mut key = [[0; 8]; 2];
     key.iter_mut().for_each(|it| {
         aws_lc_rs::rand::fill(it).expect("the kernel's random numbers never fail once seeded");
     });
     let key = key.map(u64::from_ne_bytes);
-    let now = since_epoch().as_secs();
+    let now = clock.now().wall.0;
     let read = tokio::task::spawn_blocking(move || open_journals(&folder, count, key, now));
     read.await.map_err(|_| RackError::Panicked)?
 }

@@ -49,6 +49,9 @@ use tftp::TftpService;
 /// What a shard shares with the rest of the rack.
 #[derive(Clone, Debug)]
 pub(crate) struct Shared {
+    /// One for the whole rack, and for reading the leases back: were each to look at the time for
+    /// itself, a step of it in between would end leases, or put two times into one journal.
+    pub(crate) clock: Clock,
     pub(crate) view: Arc<ArcSwap<View>>,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) reports: mpsc::Sender<Report>,
@@ -119,7 +122,7 @@ impl Shard {
     /// Puts a shard together. Call it on the thread that will run it: the ring belongs to that.
     pub(crate) fn new(mut ring: Ring, parts: ShardParts) -> Result<Self, RingError> {
         let ShardParts { index, sockets, journal, shared, inbox, tape_bytes } = parts;
-        let clock = Clock::new();
+        let clock = shared.clock;
         let JournalFile { path, file, bytes, table } = journal;
         let placed = sockets.place(&mut ring)?;
         ring.set_journal(file);

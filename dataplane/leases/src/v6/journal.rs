@@ -40,7 +40,8 @@ pub(crate) fn encode(out: &mut Vec<u8>, record: &Record, sequence: u64, now: u64
     put(48, &[record.block.len]);
     put(50, &record.mac.unwrap_or_default().0);
     put(56, &record.holder.iaid.to_le_bytes());
-    put(60, &u32::try_from(now).unwrap_or(u32::MAX).to_le_bytes());
+    // What does not fit is left out: a wrong time would move the leases at each start.
+    put(60, &u32::try_from(now).unwrap_or_default().to_le_bytes());
     put(64, &record.expires.to_le_bytes());
     put(DUID_AT, duid);
     let crc = crc32c(&bytes[4..]);

@@ -30,7 +30,7 @@ use self::neighbours::{Neighbours, PROBES_MAX};
 use super::Shared;
 use super::journal::Journal;
 use super::reports::{Reporter, lease6_report};
-use crate::clock::{Clock, since_epoch};
+use crate::clock::Clock;
 use crate::error::RackError;
 use crate::metrics::{Metrics, add, set};
 use crate::view::View;
@@ -89,7 +89,7 @@ pub(crate) async fn start(
     };
     let groups = socket.try_clone().map_err(|it| RackError::port("dhcp6", port, it))?;
     let duid = duid::load(&data_dir.join("duid"))?;
-    let journal = JournalFile6::open(&data_dir.join("leases6.journal"), since_epoch().as_secs())?;
+    let journal = JournalFile6::open(&data_dir.join("leases6.journal"), shared.clock.now().wall.0)?;
     let (view, metrics) = (Arc::clone(&shared.view), Arc::clone(&shared.metrics));
     let (probes, to_probe) = mpsc::channel(PROBES_MAX);
     let (conflicts, heard) = sync_channel(PROBES_MAX);
@@ -192,7 +192,7 @@ impl Service {
         let socket = ring.add_datagram_socket(socket)?;
         let JournalFile6 { path, file, bytes, table } = journal;
         ring.set_journal(file);
-        let clock = Clock::new();
+        let clock = shared.clock;
         let view = shared.view.load_full();
         for lease in table.bound().filter(|it| it.block.len == 128) {
             view.cards6.set(lease.block.address, lease.mac);

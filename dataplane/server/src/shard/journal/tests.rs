@@ -88,6 +88,7 @@ impl Lab {
         let (sender, compactions) = mpsc::channel(1);
         let faults = DiskFaults::default();
         let shared = Shared {
+            clock: crate::clock::Clock::new(),
             view: Arc::new(ArcSwap::default()),
             metrics: Arc::new(Metrics::new()),
             reports: mpsc::channel(1).0,
